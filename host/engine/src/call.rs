@@ -1,0 +1,354 @@
+//! What a guest may ask of its run, in the four classes that say how a replay compares it.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use crate::failure::Failure;
+use crate::ids::Op;
+use crate::mailbox::Event;
+use crate::payload::Payload;
+use crate::retry::RetryPolicy;
+use crate::time::Timestamp;
+
+/// An import call, as the sandbox hands it over.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and commands are the ordinary case")]
+pub enum Call {
+    /// Matches by position and arguments.
+    Command(Command),
+    /// Matches by position; the answer follows from the step's time and the run's seed.
+    Read(Read),
+    /// Recorded, never a mismatch.
+    Note(Note),
+    /// Matches by id.
+    Marker(MarkerCall),
+}
+
+/// A call that changes what the run has going on. Matches by position and arguments on every replay.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Command {
+    /// Schedules an activity; the answer is its op.
+    #[n(0)]
+    StartActivity(#[n(0)] ActivityCommand),
+    /// Starts a timer; the answer is its op.
+    #[n(1)]
+    StartTimer {
+        /// From the step's time.
+        #[n(0)]
+        delay: Duration,
+        /// One line for people; not compared.
+        #[n(1)]
+        summary: Option<String>,
+    },
+    /// Asks for an op's end.
+    #[n(2)]
+    Cancel {
+        /// Which.
+        #[n(0)]
+        op: Op,
+        /// For people; not compared.
+        #[n(1)]
+        reason: String,
+    },
+    /// Gives up interest in an op.
+    #[n(3)]
+    Detach {
+        /// Which.
+        #[n(0)]
+        op: Op,
+    },
+    /// Blocks until something of interest is there. Ends a step.
+    #[n(4)]
+    Wait(#[n(0)] Interest),
+    /// Ends the run. Ends a step.
+    #[n(5)]
+    Finish(#[n(0)] Completion),
+}
+
+/// What an activity is started with.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct ActivityCommand {
+    /// The activity's type, for example `fs.list`.
+    #[n(0)]
+    pub name: String,
+    /// Its argument.
+    #[n(1)]
+    pub input: Payload,
+    /// How to run it.
+    #[n(2)]
+    pub options: ActivityOptions,
+}
+
+/// How to run an activity. Defaults are Temporal's.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct ActivityOptions {
+    /// `None`: the run's own task queue.
+    #[n(0)]
+    pub task_queue: Option<String>,
+    /// From the call to the last attempt's end. Never retried.
+    #[n(1)]
+    pub schedule_to_close: Option<Duration>,
+    /// From an attempt's scheduling to its start. Never retried.
+    #[n(2)]
+    pub schedule_to_start: Option<Duration>,
+    /// From an attempt's start to its end. Retried.
+    #[n(3)]
+    pub start_to_close: Option<Duration>,
+    /// The longest silence of a running attempt. Retried.
+    #[n(4)]
+    pub heartbeat: Option<Duration>,
+    /// When and how often to try again.
+    #[n(5)]
+    pub retry: RetryPolicy,
+    /// What a cancel does.
+    #[n(6)]
+    pub cancellation: Cancellation,
+    /// 1 (first) to 5; `None`: 3.
+    #[n(7)]
+    pub priority: Option<u8>,
+    /// One line for people; not compared.
+    #[n(8)]
+    pub summary: Option<String>,
+}
+
+/// What a cancel does to a running activity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Cancellation {
+    /// Asks the activity to stop; the op fails as canceled at once.
+    #[default]
+    #[n(0)]
+    TryCancel,
+    /// Asks the activity to stop; the op gets whatever the activity then answers.
+    #[n(1)]
+    WaitForCancellation,
+    /// Does not tell the activity; the op fails as canceled at once.
+    #[n(2)]
+    Abandon,
+}
+
+/// What a wait takes from the mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Interest {
+    /// The end of any op, and messages.
+    #[n(0)]
+    Everything,
+    /// The end of one of these ops.
+    #[n(1)]
+    Ops(#[n(0)] Vec<Op>),
+    /// The end of one of these ops, and messages.
+    #[n(2)]
+    OpsAndMessages(#[n(0)] Vec<Op>),
+}
+
+/// How a run ends by its own word.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Completion {
+    /// With a result.
+    #[n(0)]
+    Completed(#[n(0)] Payload),
+    /// With a failure.
+    #[n(1)]
+    Failed(#[n(0)] Failure),
+    /// As the answer to a cancel request.
+    #[n(2)]
+    Canceled(#[n(0)] Option<Payload>),
+    /// By starting the next run of the execution.
+    #[n(3)]
+    ContinueAsNew(#[n(0)] NextRun),
+}
+
+/// The run that follows.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct NextRun {
+    /// `None`: the same workflow.
+    #[n(0)]
+    pub workflow: Option<String>,
+    /// Its argument.
+    #[n(1)]
+    pub input: Payload,
+    /// Take the current version of the component's name.
+    #[n(2)]
+    pub newest_version: bool,
+    /// `None`: as this run's.
+    #[n(3)]
+    pub run_timeout: Option<Duration>,
+}
+
+/// A call that only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Read {
+    /// The step's time, 1 us later at each read.
+    #[n(0)]
+    Now,
+    /// The next bytes of the run's random stream.
+    #[n(1)]
+    RandomBytes {
+        /// How many.
+        #[n(0)]
+        len: u32,
+    },
+    /// A version 4 UUID from the same stream.
+    #[n(2)]
+    Uuid,
+    /// What the run knows about itself.
+    #[n(3)]
+    Info,
+}
+
+/// A call that leaves a trace for people.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Note {
+    /// A line of the run's log.
+    #[n(0)]
+    Log {
+        /// How bad.
+        #[n(0)]
+        level: Level,
+        /// The line.
+        #[n(1)]
+        message: String,
+        /// Structured additions.
+        #[n(2)]
+        fields: Vec<(String, String)>,
+    },
+    /// The rest of this step's log was dropped: past the limit on log bytes in a step.
+    #[n(1)]
+    LogTruncated,
+}
+
+/// How bad a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Level {
+    /// Finest.
+    #[n(0)]
+    Trace,
+    /// For who debugs.
+    #[n(1)]
+    Debug,
+    /// Ordinary.
+    #[n(2)]
+    Info,
+    /// Something is odd.
+    #[n(3)]
+    Warn,
+    /// Something is wrong.
+    #[n(4)]
+    Error,
+}
+
+impl Level {
+    /// The name in APIs: `trace`, `debug`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A question about the version of the code that this run follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkerCall {
+    /// Does this run follow the changed code?
+    Patched {
+        /// The change.
+        id: String,
+    },
+    /// Which version of a change does this run follow?
+    GetVersion {
+        /// The change.
+        id: String,
+        /// The oldest version that the code still has.
+        min: u32,
+        /// The newest.
+        max: u32,
+    },
+}
+
+/// What a call answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// The op that a start made.
+    Op(Op),
+    /// What a wait delivered.
+    Events(Vec<Event>),
+    /// The time.
+    Time(Timestamp),
+    /// Random bytes.
+    Bytes(Vec<u8>),
+    /// A UUID.
+    Uuid(uuid::Uuid),
+    /// What the run knows about itself.
+    Info(Box<crate::run::RunInfo>),
+    /// Whether the run follows the change.
+    Patched(bool),
+    /// The version of the change that the run follows.
+    Version(u32),
+}
+
+impl Command {
+    /// The size of its arguments that counts against limits, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::StartActivity(activity) => {
+                let options = &activity.options;
+                let types: usize = options.retry.non_retryable_error_types.iter().map(String::len).sum();
+                activity.name.len()
+                    + activity.input.size()
+                    + types
+                    + options.summary.as_ref().map_or(0, String::len)
+            }
+            Self::StartTimer { summary, .. } => summary.as_ref().map_or(0, String::len),
+            Self::Cancel { reason, .. } => reason.len(),
+            Self::Detach { .. } | Self::Wait(Interest::Everything) => 0,
+            Self::Wait(Interest::Ops(ops) | Interest::OpsAndMessages(ops)) => size_of_val(ops.as_slice()),
+            Self::Finish(completion) => match completion {
+                Completion::Completed(result) | Completion::Canceled(Some(result)) => result.size(),
+                Completion::Failed(failure) => failure.size(),
+                Completion::Canceled(None) => 0,
+                Completion::ContinueAsNew(next) => next.input.size(),
+            },
+        }
+    }
+
+    /// The name of the import, for messages: `activity.start`, `wait.next`, ...
+    pub fn import(&self) -> &'static str {
+        match self {
+            Self::StartActivity(_) => "activity.start",
+            Self::StartTimer { .. } => "timer.start",
+            Self::Cancel { .. } => "wait.cancel",
+            Self::Detach { .. } => "wait.detach",
+            Self::Wait(_) => "wait.next",
+            Self::Finish(_) => "control.finish",
+        }
+    }
+}
+
+impl Read {
+    /// The name of the import, for messages.
+    pub fn import(&self) -> &'static str {
+        match self {
+            Self::Now => "context.now",
+            Self::RandomBytes { .. } => "context.random-bytes",
+            Self::Uuid => "context.uuid",
+            Self::Info => "context.info",
+        }
+    }
+}
+
+impl MarkerCall {
+    /// The change that is asked for.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Patched { id } | Self::GetVersion { id, .. } => id,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How records become bytes: CBOR with numbered fields, so that a field can be added without a new format.
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+
+/// Stored bytes that do not decode: damage, or a record of a newer format.
+#[derive(Debug, thiserror::Error)]
+#[error("a stored {what} cannot be read: {source}")]
+pub struct DecodeError {
+    what: &'static str,
+    source: minicbor::decode::Error,
+}
+
+/// The stored form of a record.
+pub fn encode<T: Encode<()>>(record: &T) -> Bytes {
+    let mut buffer = Vec::new();
+    minicbor::encode(record, &mut buffer).expect("writing to a vector cannot fail");
+    buffer.into()
+}
+
+/// The record that these bytes are the stored form of.
+///
+/// # Errors
+/// When they are not; `what` names the record in the message.
+pub fn decode<T: for<'b> Decode<'b, ()>>(what: &'static str, bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let record = decoder.decode().map_err(|source| DecodeError { what, source })?;
+    if decoder.position() == bytes.len() {
+        return Ok(record);
+    }
+    let source = minicbor::decode::Error::message("bytes follow its end").at(decoder.position());
+    Err(DecodeError { what, source })
+}
+
+/// `#[cbor(with = "codec::blob")]`: [`Bytes`] as a CBOR byte string.
+pub(crate) mod blob {
+    use bytes::Bytes;
+    use minicbor::encode::Write;
+
+    pub(crate) fn encode<C, W: Write>(
+        bytes: &Bytes,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(bytes)?.ok()
+    }
+
+    pub(crate) fn decode<'b, C>(
+        d: &mut minicbor::Decoder<'b>,
+        _: &mut C,
+    ) -> Result<Bytes, minicbor::decode::Error> {
+        Ok(Bytes::copy_from_slice(d.bytes()?))
+    }
+}

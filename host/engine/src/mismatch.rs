@@ -1,0 +1,203 @@
+//! What a replay says when the code no longer makes the calls that the journal has.
+
+use std::fmt;
+
+use crate::call::{ActivityCommand, Call, Command, Interest, MarkerCall, Note};
+use crate::codec::DecodeError;
+use crate::journal::{Entry, Position};
+
+/// The first call of a replay that differs from the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where in the journal.
+    pub position: Position,
+    /// What the journal has there, such as `activity.start fs.list`.
+    pub recorded: String,
+    /// What the code did instead.
+    pub attempted: String,
+    /// For calls of the same kind: the fields that differ.
+    pub differences: Vec<Difference>,
+    /// Why that is likely, most likely first.
+    pub likely_causes: Vec<&'static str>,
+}
+
+/// A field in which two calls differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The field, such as `input`.
+    pub field: &'static str,
+    /// Its recorded value.
+    pub recorded: String,
+    /// Its attempted value.
+    pub attempted: String,
+}
+
+/// What the code did where the journal has another call.
+#[derive(Clone, Debug)]
+pub(crate) enum Attempt<'a> {
+    Call(&'a Call),
+    Trap(&'a str),
+}
+
+/// A value in a report is cut to this many characters: a report is read by people.
+const SHOWN_VALUE: usize = 200;
+
+impl Mismatch {
+    /// The journal cannot be read at this position, where the code waits.
+    pub(crate) fn damaged(position: Position, error: &DecodeError, interest: Interest) -> Self {
+        Self {
+            position,
+            recorded: error.to_string(),
+            attempted: describe_command(&Command::Wait(interest)),
+            differences: Vec::new(),
+            likely_causes: vec![
+                "the journal is damaged: reset the run to a step before, or restore a backup",
+            ],
+        }
+    }
+
+    pub(crate) fn new(position: Position, recorded: &Entry, attempt: &Attempt<'_>) -> Self {
+        let differences = match (recorded, attempt) {
+            (Entry::Command(recorded), Attempt::Call(Call::Command(attempted))) => {
+                differences(recorded, attempted)
+            }
+            (_, Attempt::Call(_) | Attempt::Trap(_)) => Vec::new(),
+        };
+        Self {
+            position,
+            recorded: describe_entry(recorded),
+            attempted: describe_attempt(attempt),
+            likely_causes: likely_causes(recorded, attempt, &differences),
+            differences,
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the code differs from the journal at {}: recorded {}, attempted {}",
+            self.position, self.recorded, self.attempted
+        )?;
+        self.differences
+            .iter()
+            .try_for_each(|d| write!(f, "; {}: recorded {}, attempted {}", d.field, d.recorded, d.attempted))
+    }
+}
+
+/// The fields of two commands of the same kind that a replay compares, where they differ.
+pub(crate) fn differences(recorded: &Command, attempted: &Command) -> Vec<Difference> {
+    let mut found = Fields(Vec::new());
+    match (recorded, attempted) {
+        (Command::StartActivity(r), Command::StartActivity(a)) => found.activity(r, a),
+        (Command::StartTimer { delay: r, .. }, Command::StartTimer { delay: a, .. }) => {
+            found.compare("delay", r, a);
+        }
+        (Command::Cancel { op: r, .. }, Command::Cancel { op: a, .. })
+        | (Command::Detach { op: r }, Command::Detach { op: a }) => found.compare("op", r, a),
+        (Command::Wait(r), Command::Wait(a)) => found.compare("interest", r, a),
+        (Command::Finish(r), Command::Finish(a)) => found.compare("completion", r, a),
+        (_, _) => {}
+    }
+    found.0
+}
+
+/// Whether two commands are the same call, as far as a replay compares them.
+pub(crate) fn same_command(recorded: &Command, attempted: &Command) -> bool {
+    std::mem::discriminant(recorded) == std::mem::discriminant(attempted)
+        && differences(recorded, attempted).is_empty()
+}
+
+struct Fields(Vec<Difference>);
+
+impl Fields {
+    fn compare<T: PartialEq + fmt::Debug>(&mut self, field: &'static str, recorded: &T, attempted: &T) {
+        if recorded != attempted {
+            self.0.push(Difference { field, recorded: shown(recorded), attempted: shown(attempted) });
+        }
+    }
+
+    fn activity(&mut self, recorded: &ActivityCommand, attempted: &ActivityCommand) {
+        let (r, a) = (&recorded.options, &attempted.options);
+        self.compare("name", &recorded.name, &attempted.name);
+        self.compare("input", &recorded.input, &attempted.input);
+        self.compare("task-queue", &r.task_queue, &a.task_queue);
+        self.compare("schedule-to-close-timeout", &r.schedule_to_close, &a.schedule_to_close);
+        self.compare("schedule-to-start-timeout", &r.schedule_to_start, &a.schedule_to_start);
+        self.compare("start-to-close-timeout", &r.start_to_close, &a.start_to_close);
+        self.compare("heartbeat-timeout", &r.heartbeat, &a.heartbeat);
+        self.compare("retry", &r.retry, &a.retry);
+        self.compare("cancellation", &r.cancellation, &a.cancellation);
+        self.compare("priority", &r.priority, &a.priority);
+    }
+}
+
+fn shown<T: fmt::Debug>(value: &T) -> String {
+    let text = format!("{value:?}");
+    match text.char_indices().nth(SHOWN_VALUE) {
+        Some((cut, _)) => format!("{}... ({} bytes)", &text[..cut], text.len()),
+        None => text,
+    }
+}
+
+/// A recorded call in a few words.
+pub fn describe_entry(entry: &Entry) -> String {
+    match entry {
+        Entry::Command(command) => describe_command(command),
+        Entry::Read { read, .. } => read.import().to_owned(),
+        Entry::Note(Note::Log { .. } | Note::LogTruncated) => "log.write".to_owned(),
+        Entry::Marker { id, .. } => format!("version marker {id}"),
+    }
+}
+
+fn describe_command(command: &Command) -> String {
+    let import = command.import();
+    match command {
+        Command::StartActivity(activity) => format!("{import} {}", activity.name),
+        Command::StartTimer { delay, .. } => format!("{import} {delay:?}"),
+        Command::Cancel { op, .. } | Command::Detach { op } => format!("{import} of op {op}"),
+        Command::Wait(_) | Command::Finish(_) => import.to_owned(),
+    }
+}
+
+fn describe_attempt(attempt: &Attempt<'_>) -> String {
+    match attempt {
+        Attempt::Call(Call::Command(command)) => describe_command(command),
+        Attempt::Call(Call::Read(read)) => read.import().to_owned(),
+        Attempt::Call(Call::Note(_)) => "log.write".to_owned(),
+        Attempt::Call(Call::Marker(MarkerCall::Patched { id })) => format!("version.patched {id}"),
+        Attempt::Call(Call::Marker(MarkerCall::GetVersion { id, .. })) => format!("version.get-version {id}"),
+        Attempt::Trap(message) => format!("a trap: {message}"),
+    }
+}
+
+fn likely_causes(recorded: &Entry, attempt: &Attempt<'_>, differences: &[Difference]) -> Vec<&'static str> {
+    const CHANGED: &str = "the workflow's code changed before this point: guard the change with version.patched, or pin the run to its version";
+    match (recorded, attempt) {
+        (_, Attempt::Trap(_)) => vec![
+            "the new code traps where the recorded code went on: fix it and resume the run",
+            "the journal or the compiled code is damaged",
+        ],
+        (Entry::Command(Command::Finish(_)), Attempt::Call(Call::Command(Command::Finish(_)))) => {
+            vec![CHANGED, "the result depends on something that is not in the journal"]
+        }
+        (Entry::Command(Command::Finish(_)), _) => {
+            vec![
+                "the recorded code ended here and the new code goes on: a step was added at the end",
+                CHANGED,
+            ]
+        }
+        (_, Attempt::Call(Call::Command(Command::Finish(_)))) => {
+            vec!["the new code ends earlier than the recorded code: a step was removed", CHANGED]
+        }
+        (Entry::Read { .. }, _) | (_, Attempt::Call(Call::Read(_))) => {
+            vec![CHANGED, "a clock or random read was added or removed: reads match by position too"]
+        }
+        _ if differences.iter().any(|d| d.field == "input") => vec![
+            CHANGED,
+            "the input is serialised in another order or form: keep field order, and maps in a stable order",
+        ],
+        _ => vec![CHANGED, "calls were reordered"],
+    }
+}

@@ -1,0 +1,565 @@
+//! One run: answers its guest's calls, from the journal while it replays and by making entries when it is
+//! live, and closes steps into what its owner commits.
+//!
+//! | state     | call                                 | resume    | close_step        |
+//! |-----------|--------------------------------------|-----------|-------------------|
+//! | Executing | Executing, Waiting, Finished, Halted | -         | -                 |
+//! | Waiting   | -                                    | Executing | Waiting           |
+//! | Finished  | -                                    | -         | Finished          |
+//! | Halted    | Halted                               | -         | -                 |
+//!
+//! What a `-` marks is a mistake of the host and panics. In replay a wait goes on executing at once, with
+//! the events that the journal has; at the journal's end the run waits or executes live.
+
+mod calls;
+mod checks;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::call::{ActivityCommand, Call, Completion, Interest, Reply};
+use crate::codec::{self, DecodeError};
+use crate::ids::{Namespace, Op, RunId, WorkflowId};
+use crate::journal::{End, Entry, ExecutionRef, Record, Started, Step};
+use crate::limits::{Excess, Profile};
+use crate::mailbox::{Event, Item, MailboxEntry};
+use crate::mismatch::{Attempt, Mismatch};
+use crate::ops::Ops;
+use crate::payload::Payload;
+use crate::random::Random;
+use crate::replay::{Cursor, Markers, Tape};
+use crate::time::Timestamp;
+
+/// How far a second read of the clock in a step is from the first.
+const CLOCK_TICK: Duration = Duration::from_micros(1);
+
+/// Why a call does not answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Halt {
+    /// The run waits: hand it to its owner.
+    Wait,
+    /// The run has ended: hand it to its owner.
+    Finished,
+    /// The code differs from the journal.
+    Mismatch(Box<Mismatch>),
+    /// The step is too large.
+    Limit(Excess),
+    /// The guest's mistake: a trap. The text names the field, the value and the remedy.
+    Misuse(String),
+}
+
+/// What a run knows about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunInfo {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its execution.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// The first run of this chain of continue-as-new, retry and reset.
+    pub first_run_id: RunId,
+    /// The run that this one continues.
+    pub continued_run_id: Option<RunId>,
+    /// The workflow's type.
+    pub workflow: String,
+    /// Where activities go that name no queue.
+    pub task_queue: String,
+    /// From 1.
+    pub attempt: u32,
+    /// When the run started.
+    pub started_at: Timestamp,
+    /// The run that started this one as its child.
+    pub parent: Option<ExecutionRef>,
+    /// The top of the tree of parents.
+    pub root: Option<ExecutionRef>,
+    /// The journal's entries when the latest wait returned.
+    pub journal_entries: u64,
+    /// The journal's bytes when the latest wait returned.
+    pub journal_bytes: u64,
+    /// The journal is past half of its limit.
+    pub continue_as_new_suggested: bool,
+}
+
+/// A live step that ended, with all that its owner must make durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedStep {
+    /// The number of the step.
+    pub number: u64,
+    /// The step's time.
+    pub time: Timestamp,
+    /// The stored form of the step's record.
+    pub record: Bytes,
+    /// The numbers of the mailbox entries that the step's opening wait delivered, and of those that its
+    /// detaches dropped.
+    pub consumed: Vec<u64>,
+    /// What the step started, canceled and gave up, in call order.
+    pub effects: Vec<Effect>,
+    /// How the run ended, if it did.
+    pub completion: Option<Completion>,
+    /// The journal with this step.
+    pub size: JournalSize,
+}
+
+/// What a step's commands imply outside of the run.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "activity starts are the ordinary case")]
+pub enum Effect {
+    /// Schedule an activity.
+    StartActivity {
+        /// Its op.
+        op: Op,
+        /// What to run.
+        command: ActivityCommand,
+    },
+    /// Start a timer.
+    StartTimer {
+        /// Its op.
+        op: Op,
+        /// When it fires.
+        deadline: Timestamp,
+        /// One line for people.
+        summary: Option<String>,
+    },
+    /// Cancel a timer: its op ends as canceled.
+    CancelTimer {
+        /// Its op.
+        op: Op,
+        /// For people.
+        reason: String,
+    },
+    /// Cancel an activity.
+    CancelActivity {
+        /// Its op.
+        op: Op,
+        /// For people.
+        reason: String,
+    },
+    /// The op's outcome is not wanted any more.
+    Detach {
+        /// Which.
+        op: Op,
+    },
+}
+
+/// How long a journal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalSize {
+    /// Delivered mailbox entries and calls; equal reads in a row count once.
+    pub entries: u64,
+    /// Bytes of the stored records.
+    pub bytes: u64,
+}
+
+/// One run, in the hands of its owner or of its guest. See the module's documentation.
+#[derive(Debug)]
+pub struct Run {
+    started: Arc<Started>,
+    profile: &'static Profile,
+    boot: u64,
+    random: Random,
+    ops: Ops,
+    markers: Markers,
+    tape: Tape,
+    mode: Mode,
+    state: State,
+    /// The steps before the current one.
+    size: JournalSize,
+    mailbox: VecDeque<MailboxEntry>,
+    /// What the latest wait delivered and the guest has not taken yet.
+    events: Vec<Event>,
+    /// Whether the latest wait took messages.
+    listening: bool,
+    number: u64,
+    time: Timestamp,
+    clock_reads: u32,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// With the size of the step's record, which counts when the step has ended.
+    Replay(Cursor, JournalSize),
+    Live(LiveStep),
+}
+
+#[derive(Debug)]
+enum State {
+    Executing,
+    Waiting(Interest),
+    Finished,
+    Halted(Halt),
+}
+
+/// What a live step has made so far.
+#[derive(Debug, Default)]
+struct LiveStep {
+    delivered: Vec<MailboxEntry>,
+    /// The numbers of the outcomes of detached ops that were in the mailbox.
+    dropped: Vec<u64>,
+    entries: Vec<Entry>,
+    effects: Vec<Effect>,
+    bytes: usize,
+    log_bytes: usize,
+    end: Option<End>,
+}
+
+impl Run {
+    /// A run that begins: step 0, live, at the time of its start.
+    pub fn new(started: Arc<Started>, boot: u64) -> Self {
+        Self::replay(started, Vec::new(), boot).expect("an empty journal has nothing to decode")
+    }
+
+    /// A run that begins with a replay of these records of its journal.
+    ///
+    /// # Errors
+    /// When the first record does not decode. Damage further on halts the run where it is met.
+    ///
+    /// # Panics
+    /// When the profile does not exist: the store refuses newer formats before it comes to this.
+    pub fn replay(started: Arc<Started>, records: Vec<Bytes>, boot: u64) -> Result<Self, DecodeError> {
+        let profile = Profile::get(started.profile).expect("a stored run has a known profile");
+        let mut run = Self {
+            profile,
+            boot,
+            random: Random::from_seed(started.seed),
+            ops: Ops::default(),
+            markers: Markers::new(),
+            tape: Tape::new(records),
+            mode: Mode::Live(LiveStep::default()),
+            state: State::Executing,
+            size: JournalSize::default(),
+            mailbox: VecDeque::new(),
+            events: Vec::new(),
+            listening: false,
+            number: 0,
+            time: started.at,
+            clock_reads: 0,
+            started,
+        };
+        run.begin_recorded_step()?;
+        Ok(run)
+    }
+
+    /// Answers a call of the guest.
+    ///
+    /// # Errors
+    /// When the guest must not go on; see [`Halt`]. After a mismatch, a limit or a misuse every later call
+    /// answers the same.
+    ///
+    /// # Panics
+    /// When the run waits or has ended: its guest must not be executing.
+    pub fn call(&mut self, call: Call) -> Result<Reply, Halt> {
+        match &self.state {
+            State::Executing => {}
+            State::Halted(halt) => return Err(halt.clone()),
+            state @ (State::Waiting(_) | State::Finished) => {
+                panic!("a guest calls {call:?} while its run is {state:?}")
+            }
+        }
+        let answer = match call {
+            Call::Command(command) => self.command(command),
+            Call::Read(read) => self.read(read),
+            Call::Note(note) => {
+                self.note(note);
+                Ok(Reply::Done)
+            }
+            Call::Marker(marker) => self.marker(&marker),
+        };
+        // The recorded code was not stopped here, so in a replay a misuse is a difference.
+        let answer = match answer {
+            Err(Halt::Misuse(text)) => Err(self.trapped(&text).map_or(Halt::Misuse(text), Halt::Mismatch)),
+            other => other,
+        };
+        if let Err(halt @ (Halt::Mismatch(_) | Halt::Limit(_) | Halt::Misuse(_))) = &answer {
+            self.state = State::Halted(halt.clone());
+        }
+        answer
+    }
+
+    /// What the latest wait delivered, for the host function that waited.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The code trapped. In a replay of recorded entries that is a mismatch.
+    pub fn trapped(&self, message: &str) -> Option<Box<Mismatch>> {
+        match &self.mode {
+            Mode::Replay(cursor, _) => Some(cursor.mismatch(&Attempt::Trap(message))),
+            Mode::Live(_) => None,
+        }
+    }
+
+    /// Whether calls are answered from the journal.
+    pub fn is_replaying(&self) -> bool {
+        matches!(self.mode, Mode::Replay(..))
+    }
+
+    /// What stopped the run by the engine's word, if something did.
+    pub fn halted(&self) -> Option<&Halt> {
+        match &self.state {
+            State::Halted(halt) => Some(halt),
+            State::Executing | State::Waiting(_) | State::Finished => None,
+        }
+    }
+
+    /// The workflow's type.
+    pub fn workflow(&self) -> &str {
+        &self.started.workflow
+    }
+
+    /// The workflow's argument.
+    pub fn input(&self) -> &Payload {
+        &self.started.input
+    }
+
+    /// What the run began with.
+    pub fn started(&self) -> &Arc<Started> {
+        &self.started
+    }
+
+    /// The limits of this run.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// The interest of the wait that the run is in.
+    pub fn waiting(&self) -> Option<&Interest> {
+        match &self.state {
+            State::Waiting(interest) => Some(interest),
+            State::Executing | State::Finished | State::Halted(_) => None,
+        }
+    }
+
+    /// Whether the latest wait took messages: a message that came in since then would have been delivered
+    /// had it come earlier.
+    pub fn is_listening(&self) -> bool {
+        self.listening
+    }
+
+    /// The arrivals that no wait has taken, in mailbox order.
+    pub fn undelivered(&self) -> impl Iterator<Item = &MailboxEntry> {
+        self.mailbox.iter()
+    }
+
+    /// Whether an outcome of this op would never be delivered.
+    pub fn is_unwanted(&self, op: Op) -> bool {
+        self.ops.is_unwanted(op)
+    }
+
+    /// Puts an arrival into the mailbox. Answers whether it is kept: the outcome of an op that was detached
+    /// or has one already is not.
+    ///
+    /// # Panics
+    /// In a replay: the ops it could belong to do not exist yet.
+    pub fn push(&mut self, entry: MailboxEntry) -> bool {
+        assert!(!self.is_replaying(), "the mailbox is filled after the replay");
+        let kept = entry.item.op().is_none_or(|op| self.ops.settle(op));
+        if kept {
+            self.mailbox.push_back(entry);
+        }
+        kept
+    }
+
+    /// Whether the run waits, and something that ends the wait is in the mailbox.
+    pub fn can_resume(&self) -> bool {
+        match &self.state {
+            State::Waiting(interest) => {
+                let wants = Wants::new(interest);
+                self.mailbox.iter().any(|entry| wants.takes(entry))
+            }
+            State::Executing | State::Finished | State::Halted(_) => false,
+        }
+    }
+
+    /// Ends the wait: delivers what is of interest, in mailbox order and within the limits of one wait, and
+    /// begins the next step at the latest of `now`, the next read of the last step's clock and the deadlines
+    /// delivered.
+    ///
+    /// # Panics
+    /// When [`Self::can_resume`] is false or a closed step was not taken.
+    pub fn resume(&mut self, now: Timestamp) {
+        let State::Waiting(interest) = std::mem::replace(&mut self.state, State::Executing) else {
+            panic!("only a waiting run is resumed");
+        };
+        let delivered = self.take_from_mailbox(&Wants::new(&interest));
+        assert!(!delivered.is_empty(), "a wait delivers at least one event");
+        self.begin_step(self.number + 1, now.max(self.clock()), &delivered);
+        let previous =
+            std::mem::replace(&mut self.mode, Mode::Live(LiveStep { delivered, ..LiveStep::default() }));
+        assert!(
+            matches!(&previous, Mode::Live(step) if step.end.is_none() && step.entries.is_empty()),
+            "the step before was taken and committed"
+        );
+    }
+
+    /// Takes the live step that ended; `None` when the latest step came from the journal, or was taken.
+    /// Cancels of ops whose outcome has come into the mailbox meanwhile have no effect: the outcome stands.
+    ///
+    /// # Panics
+    /// While the guest executes.
+    pub fn close_step(&mut self) -> Option<ClosedStep> {
+        assert!(matches!(self.state, State::Waiting(_) | State::Finished), "a step is closed at its end");
+        let Mode::Live(live) = &mut self.mode else { unreachable!("a replay ends live") };
+        let end = live.end.take()?;
+        let LiveStep { delivered, dropped, entries, effects, .. } = std::mem::take(live);
+        let calls = delivered.len() + entries.len() + 1;
+        let consumed = delivered.iter().map(|entry| entry.number).chain(dropped).collect();
+        let completion = match &end {
+            End::Wait(_) => None,
+            End::Finish(completion) => Some(completion.clone()),
+        };
+        let step = Step { number: self.number, time: self.time, boot: self.boot, delivered, entries, end };
+        let record = codec::encode(&Record::Step(step));
+        self.size.add(JournalSize::of(calls, record.len()));
+        let effects = effects
+            .into_iter()
+            .filter(|effect| match effect {
+                Effect::CancelTimer { op, .. } | Effect::CancelActivity { op, .. } => {
+                    !self.ops.is_settled(*op)
+                }
+                Effect::StartActivity { .. } | Effect::StartTimer { .. } | Effect::Detach { .. } => true,
+            })
+            .collect();
+        Some(ClosedStep {
+            number: self.number,
+            time: self.time,
+            record,
+            consumed,
+            effects,
+            completion,
+            size: self.size,
+        })
+    }
+
+    /// The journal's length, without a live step that has not closed.
+    pub fn size(&self) -> JournalSize {
+        self.size
+    }
+
+    /// The number of the current step, or of the latest when the run waits.
+    pub fn step(&self) -> u64 {
+        self.number
+    }
+
+    /// The time of the current step, or of the latest when the run waits.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+}
+
+impl Run {
+    fn take_from_mailbox(&mut self, wants: &Wants<'_>) -> Vec<MailboxEntry> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        let mut index = 0;
+        while index < self.mailbox.len() && taken.len() < self.profile.wait_events {
+            if !wants.takes(&self.mailbox[index]) {
+                index += 1;
+                continue;
+            }
+            bytes += self.mailbox[index].item.size();
+            if bytes > self.profile.wait_bytes && !taken.is_empty() {
+                break;
+            }
+            taken.extend(self.mailbox.remove(index));
+        }
+        taken
+    }
+
+    /// Begins the next step of the journal, if there is one.
+    fn begin_recorded_step(&mut self) -> Result<bool, DecodeError> {
+        let Some((step, bytes)) = self.tape.next()? else { return Ok(false) };
+        let calls = step.delivered.len() + step.entries.len() + 1;
+        self.begin_step(step.number, step.time, &step.delivered);
+        let cursor = Cursor::new(step.number, step.entries, step.end);
+        self.mode = Mode::Replay(cursor, JournalSize::of(calls, bytes));
+        Ok(true)
+    }
+
+    /// Leaves the recorded step; what comes next is live unless the journal has another one.
+    fn end_recorded_step(&mut self) {
+        if let Mode::Replay(_, size) = std::mem::replace(&mut self.mode, Mode::Live(LiveStep::default())) {
+            self.size.add(size);
+        }
+    }
+
+    fn begin_step(&mut self, number: u64, time: Timestamp, delivered: &[MailboxEntry]) {
+        let deadlines = delivered.iter().filter_map(|entry| match &entry.item {
+            Item::TimerFired { deadline, .. } => Some(*deadline),
+            Item::ActivityClosed { .. }
+            | Item::Canceled { .. }
+            | Item::Signal { .. }
+            | Item::CancelRequest { .. } => None,
+        });
+        self.time = deadlines.fold(time, Timestamp::max);
+        self.number = number;
+        self.clock_reads = 0;
+        delivered.iter().filter_map(|entry| entry.item.op()).for_each(|op| self.ops.deliver(op));
+        self.events = delivered.iter().map(|entry| entry.item.event()).collect();
+    }
+
+    /// What the next read of the clock answers.
+    fn clock(&self) -> Timestamp {
+        self.time.after(CLOCK_TICK.saturating_mul(self.clock_reads))
+    }
+
+    fn info(&self) -> RunInfo {
+        let started = &*self.started;
+        let half = |limit: u64| limit / 2;
+        RunInfo {
+            namespace: started.namespace.clone(),
+            workflow_id: started.workflow_id.clone(),
+            run_id: started.run_id,
+            first_run_id: started.first_run_id,
+            continued_run_id: started.continued_run_id,
+            workflow: started.workflow.clone(),
+            task_queue: started.task_queue.clone(),
+            attempt: started.attempt,
+            started_at: started.at,
+            parent: started.parent.clone(),
+            root: started.root.clone(),
+            journal_entries: self.size.entries,
+            journal_bytes: self.size.bytes,
+            continue_as_new_suggested: self.size.entries >= half(self.profile.journal_entries)
+                || self.size.bytes >= half(self.profile.journal_bytes),
+        }
+    }
+}
+
+impl JournalSize {
+    fn of(calls: usize, bytes: usize) -> Self {
+        Self { entries: calls as u64, bytes: bytes as u64 }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.bytes += other.bytes;
+    }
+}
+
+/// An interest, ready to be asked about many entries.
+struct Wants<'a> {
+    /// `None`: all of them.
+    ops: Option<BTreeSet<&'a Op>>,
+    messages: bool,
+}
+
+impl<'a> Wants<'a> {
+    fn new(interest: &'a Interest) -> Self {
+        match interest {
+            Interest::Everything => Self { ops: None, messages: true },
+            Interest::Ops(ops) => Self { ops: Some(ops.iter().collect()), messages: false },
+            Interest::OpsAndMessages(ops) => Self { ops: Some(ops.iter().collect()), messages: true },
+        }
+    }
+
+    fn takes(&self, entry: &MailboxEntry) -> bool {
+        match entry.item.op() {
+            Some(op) => self.ops.as_ref().is_none_or(|ops| ops.contains(&op)),
+            None => self.messages,
+        }
+    }
+}
