@@ -1,0 +1,13 @@
+//! What lies in which table, under which key: the typed layer above the key-value [`Store`](crate::Store).
+//!
+//! Every key but the store's own facts begins with a namespace. Numbers in keys are big-endian, so that byte
+//! order is number order. `FORMAT.md` has the whole list; the records here are CBOR with numbered fields.
+
+mod keys;
+mod records;
+
+pub use keys::{Key, Prefix, RunKey};
+pub use records::{
+    ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, MessageDefinition, OnTrap, Parked,
+    RunStatus, StoredHead, StoredMismatch, TimerRow, VisibilityRow, WorkflowDefinition,
+};
