@@ -1,0 +1,285 @@
+//! Between the types of the WIT package and the engine's. What a record allows that the engine has no word
+//! for (an unknown option, a nanosecond count of a second and more) is the guest's misuse, named by field.
+
+use std::time::Duration;
+
+use refrain_engine::call::{ActivityOptions, Cancellation, Completion, Interest, Level, NextRun};
+use refrain_engine::failure::{Cause, Failure, FailureKind, Outcome};
+use refrain_engine::journal::ExecutionRef;
+use refrain_engine::mailbox::Event;
+use refrain_engine::payload::Payload;
+use refrain_engine::retry::{DEFAULT_BACKOFF_COEFFICIENT, DEFAULT_INITIAL_INTERVAL, RetryPolicy};
+use refrain_engine::run::RunInfo;
+use refrain_engine::time::Timestamp;
+
+use crate::bindings::refrain::workflow::{activity, context, log, messages, types, wait};
+use crate::state::HostTrap;
+
+/// Nanoseconds of a second: `nanoseconds` fields stay below.
+const SECOND: u32 = 1_000_000_000;
+
+/// A value that a record can hold and the contract forbids.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(String);
+
+impl Misuse {
+    /// The trap for it, in this import.
+    pub(crate) fn of(self, import: &str) -> HostTrap {
+        HostTrap::Misuse(format!("{import}: {}", self.0))
+    }
+}
+
+// From the guest.
+
+pub(crate) fn payload_from_guest(payload: types::Payload) -> Payload {
+    Payload { content_type: payload.content_type, data: payload.data.into() }
+}
+
+pub(crate) fn duration(field: &str, duration: types::Duration) -> Result<Duration, Misuse> {
+    if duration.nanoseconds < SECOND {
+        Ok(Duration::new(duration.seconds, duration.nanoseconds))
+    } else {
+        let nanoseconds = duration.nanoseconds;
+        Err(Misuse(format!("{field}.nanoseconds is {nanoseconds}: carry whole seconds over to seconds")))
+    }
+}
+
+fn optional_duration(field: &str, value: Option<types::Duration>) -> Result<Option<Duration>, Misuse> {
+    value.map(|value| duration(field, value)).transpose()
+}
+
+/// Refuses every key: this version of the package has none.
+pub(crate) fn no_more(field: &str, more: &[(String, types::Payload)]) -> Result<(), Misuse> {
+    match more.first() {
+        None => Ok(()),
+        Some((key, _)) => Err(Misuse(format!(
+            "{field} has the key {key:?}, which this host does not know: remove it, or run on a newer host"
+        ))),
+    }
+}
+
+pub(crate) fn activity_options(options: activity::Options) -> Result<ActivityOptions, Misuse> {
+    no_more("options.more", &options.more)?;
+    Ok(ActivityOptions {
+        task_queue: options.task_queue,
+        schedule_to_close: optional_duration("schedule-to-close-timeout", options.schedule_to_close_timeout)?,
+        schedule_to_start: optional_duration("schedule-to-start-timeout", options.schedule_to_start_timeout)?,
+        start_to_close: optional_duration("start-to-close-timeout", options.start_to_close_timeout)?,
+        heartbeat: optional_duration("heartbeat-timeout", options.heartbeat_timeout)?,
+        retry: options.retry.map_or_else(|| Ok(RetryPolicy::default()), retry_policy)?,
+        cancellation: match options.cancellation {
+            activity::Cancellation::TryCancel => Cancellation::TryCancel,
+            activity::Cancellation::WaitForCancellation => Cancellation::WaitForCancellation,
+            activity::Cancellation::Abandon => Cancellation::Abandon,
+        },
+        priority: options.priority,
+        summary: options.summary,
+    })
+}
+
+/// Zero stands for the default, so that a record of all bits zero is the default policy.
+fn retry_policy(policy: types::RetryPolicy) -> Result<RetryPolicy, Misuse> {
+    no_more("retry.more", &policy.more)?;
+    let initial_interval = duration("retry.initial-interval", policy.initial_interval)?;
+    let coefficient = policy.backoff_coefficient;
+    Ok(RetryPolicy {
+        initial_interval: if initial_interval.is_zero() {
+            DEFAULT_INITIAL_INTERVAL
+        } else {
+            initial_interval
+        },
+        backoff_coefficient: if coefficient == 0.0 { DEFAULT_BACKOFF_COEFFICIENT } else { coefficient },
+        maximum_interval: optional_duration("retry.maximum-interval", policy.maximum_interval)?,
+        maximum_attempts: policy.maximum_attempts,
+        non_retryable_error_types: policy.non_retryable_error_types,
+    })
+}
+
+pub(crate) fn interest(interest: wait::Interest) -> Interest {
+    match interest {
+        wait::Interest::Everything => Interest::Everything,
+        wait::Interest::Ops(ops) => Interest::Ops(ops),
+        wait::Interest::OpsAndMessages(ops) => Interest::OpsAndMessages(ops),
+    }
+}
+
+pub(crate) fn completion(completion: types::Completion) -> Result<Completion, Misuse> {
+    Ok(match completion {
+        types::Completion::Completed(result) => Completion::Completed(payload_from_guest(result)),
+        types::Completion::Failed(failure) => Completion::Failed(failure_from_guest(failure)),
+        types::Completion::Canceled(result) => Completion::Canceled(result.map(payload_from_guest)),
+        types::Completion::ContinueAsNew(next) => {
+            no_more("next-run.more", &next.more)?;
+            Completion::ContinueAsNew(NextRun {
+                workflow: next.workflow,
+                input: payload_from_guest(next.input),
+                newest_version: next.newest_version,
+                run_timeout: optional_duration("next-run.run-timeout", next.run_timeout)?,
+            })
+        }
+    })
+}
+
+fn failure_from_guest(failure: types::Failure) -> Failure {
+    Failure {
+        kind: failure_kind_from_guest(failure.kind),
+        error_type: failure.error_type,
+        message: failure.message,
+        stack: failure.stack,
+        details: failure.details.map(payload_from_guest),
+        non_retryable: failure.non_retryable,
+        causes: failure.causes.into_iter().map(cause_from_guest).collect(),
+    }
+}
+
+fn cause_from_guest(cause: types::Cause) -> Cause {
+    Cause {
+        kind: failure_kind_from_guest(cause.kind),
+        error_type: cause.error_type,
+        message: cause.message,
+        stack: cause.stack,
+        details: cause.details.map(payload_from_guest),
+    }
+}
+
+fn failure_kind_from_guest(kind: types::FailureKind) -> FailureKind {
+    match kind {
+        types::FailureKind::Application => FailureKind::Application,
+        types::FailureKind::Canceled => FailureKind::Canceled,
+        types::FailureKind::Timeout => FailureKind::Timeout,
+        types::FailureKind::Terminated => FailureKind::Terminated,
+        types::FailureKind::Host => FailureKind::Host,
+        types::FailureKind::Other => FailureKind::Other,
+    }
+}
+
+pub(crate) fn level(level: log::Level) -> Level {
+    match level {
+        log::Level::Trace => Level::Trace,
+        log::Level::Debug => Level::Debug,
+        log::Level::Info => Level::Info,
+        log::Level::Warn => Level::Warn,
+        log::Level::Error => Level::Error,
+    }
+}
+
+// To the guest.
+
+pub(crate) fn payload(payload: Payload) -> types::Payload {
+    types::Payload { content_type: payload.content_type, data: payload.data.into() }
+}
+
+pub(crate) fn instant(time: Timestamp) -> types::Instant {
+    types::Instant { seconds: time.seconds(), nanoseconds: time.subsec_nanos() }
+}
+
+pub(crate) fn event(event: Event) -> wait::Event {
+    match event {
+        Event::Finished { op, outcome } => {
+            let outcome = match outcome {
+                Outcome::Completed(result) => Ok(payload(result)),
+                Outcome::Failed(error) => Err(failure(error)),
+            };
+            wait::Event::Finished(wait::OpFinished { op, outcome })
+        }
+        Event::Signal { name, input } => {
+            wait::Event::Message(messages::Message::Signal(messages::Signal { name, input: payload(input) }))
+        }
+        Event::CancelRequested { reason } => {
+            wait::Event::Message(messages::Message::CancelRequested(messages::CancelRequest { reason }))
+        }
+    }
+}
+
+fn failure(failure: Failure) -> types::Failure {
+    types::Failure {
+        kind: failure_kind(failure.kind),
+        error_type: failure.error_type,
+        message: failure.message,
+        stack: failure.stack,
+        details: failure.details.map(payload),
+        non_retryable: failure.non_retryable,
+        causes: failure
+            .causes
+            .into_iter()
+            .map(|cause| types::Cause {
+                kind: failure_kind(cause.kind),
+                error_type: cause.error_type,
+                message: cause.message,
+                stack: cause.stack,
+                details: cause.details.map(payload),
+            })
+            .collect(),
+    }
+}
+
+fn failure_kind(kind: FailureKind) -> types::FailureKind {
+    match kind {
+        FailureKind::Application => types::FailureKind::Application,
+        FailureKind::Canceled => types::FailureKind::Canceled,
+        FailureKind::Timeout => types::FailureKind::Timeout,
+        FailureKind::Terminated => types::FailureKind::Terminated,
+        FailureKind::Host => types::FailureKind::Host,
+        FailureKind::Other => types::FailureKind::Other,
+    }
+}
+
+pub(crate) fn run_info(info: RunInfo) -> context::RunInfo {
+    context::RunInfo {
+        namespace: info.namespace.to_string(),
+        workflow_id: info.workflow_id.to_string(),
+        run_id: info.run_id.to_string(),
+        first_run_id: info.first_run_id.to_string(),
+        continued_run_id: info.continued_run_id.map(|id| id.to_string()),
+        workflow: info.workflow,
+        task_queue: info.task_queue,
+        attempt: info.attempt,
+        started_at: instant(info.started_at),
+        parent: info.parent.as_ref().map(execution),
+        root: info.root.as_ref().map(execution),
+        journal_entries: info.journal_entries,
+        journal_bytes: info.journal_bytes,
+        continue_as_new_suggested: info.continue_as_new_suggested,
+        more: Vec::new(),
+    }
+}
+
+fn execution(execution: &ExecutionRef) -> types::Execution {
+    types::Execution {
+        workflow_id: execution.workflow_id.to_string(),
+        run_id: execution.run_id.map(|id| id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zero_policy() -> types::RetryPolicy {
+        types::RetryPolicy {
+            initial_interval: types::Duration { seconds: 0, nanoseconds: 0 },
+            backoff_coefficient: 0.0,
+            maximum_interval: None,
+            maximum_attempts: 0,
+            non_retryable_error_types: Vec::new(),
+            more: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_policy_of_all_bits_zero_is_the_default_policy() {
+        assert_eq!(retry_policy(zero_policy()).unwrap(), RetryPolicy::default());
+    }
+
+    #[test]
+    fn what_the_contract_forbids_is_named_by_field_and_value() {
+        let more =
+            vec![("jitter".to_owned(), types::Payload { content_type: String::new(), data: Vec::new() })];
+        let error =
+            retry_policy(types::RetryPolicy { more, ..zero_policy() }).unwrap_err().of("activity.start");
+        assert!(error.to_string().contains("activity.start: retry.more has the key \"jitter\""), "{error}");
+        let error = duration("delay", types::Duration { seconds: 0, nanoseconds: SECOND }).unwrap_err();
+        assert!(error.0.contains("delay.nanoseconds is 1000000000"), "{error:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! What an error of wasmtime means: the guest's own trap, the host's word, or a shortage of the machine.
+
+use std::io;
+
+use refrain_engine::guest::{Stop, Trap};
+use refrain_engine::run::{Halt, Run};
+use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, WasmBacktrace};
+
+use crate::state::HostTrap;
+
+/// What ended an execution.
+pub(crate) enum Cause {
+    /// The run's word, and the error that unwound the guest if it was executing.
+    Halted(Option<Error>),
+    /// The budget is used up.
+    Budget,
+    /// The machine is short of something, or the host made a mistake.
+    Unavailable(String),
+    /// The guest's code.
+    Guest(Trap),
+}
+
+/// Why an execution ended with this error.
+pub(crate) fn cause(error: Error) -> Cause {
+    match error.downcast_ref::<HostTrap>() {
+        Some(HostTrap::Halted) => Cause::Halted(Some(error)),
+        Some(HostTrap::Budget) => Cause::Budget,
+        Some(HostTrap::Machine(message)) => Cause::Unavailable(message.clone()),
+        Some(HostTrap::Misuse(_) | HostTrap::NoRun(_)) => Cause::Guest(trap(&error)),
+        None if is_shortage(&error) => Cause::Unavailable(error.root_cause().to_string()),
+        None => Cause::Guest(trap(&error)),
+    }
+}
+
+/// Why making an instance ended with this error. What neither executed nor trapped never got so far: the
+/// machine had no room.
+pub(crate) fn cause_of_instantiation(error: Error) -> Cause {
+    let executed = error.is::<HostTrap>() || error.is::<wasmtime::Trap>() || error.is::<WasmBacktrace>();
+    match cause(error) {
+        Cause::Guest(trap) if !executed => Cause::Unavailable(trap.message),
+        other => other,
+    }
+}
+
+/// What an owner is told.
+pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
+    match cause {
+        Cause::Halted(error) => match halt.map(Stop::from) {
+            Some(Stop::Trap(trap)) => {
+                let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
+                Stop::Trap(Trap { backtrace, ..trap })
+            }
+            Some(stop) => stop,
+            None => Stop::Unavailable("the run stopped its guest and did not say why".to_owned()),
+        },
+        Cause::Budget => Stop::Budget,
+        Cause::Unavailable(message) => Stop::Unavailable(message),
+        Cause::Guest(trap) => match run.trapped(&trap.message) {
+            Some(mismatch) => Stop::Mismatch(mismatch),
+            None => Stop::Trap(trap),
+        },
+    }
+}
+
+fn is_shortage(error: &Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>() || error.is::<OutOfMemory>() || error.is::<io::Error>()
+}
+
+fn trap(error: &Error) -> Trap {
+    let trap = error.downcast_ref::<wasmtime::Trap>();
+    let message = match trap {
+        // Its own text begins with "wasm trap: ", which the reader knows by now.
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+        None => error.root_cause().to_string(),
+    };
+    let stack_overflow = trap == Some(&wasmtime::Trap::StackOverflow);
+    Trap { message, backtrace: backtrace(error), stack_overflow }
+}
+
+/// Modules that wit-component puts between a guest's code and its imports have names that begin so.
+const GLUE_MODULE: &str = "wit-component:";
+
+/// Function names, innermost first, with file and line where the component has them.
+fn backtrace(error: &Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let mut lines = Vec::new();
+    for frame in backtrace.frames() {
+        if frame.module().name().is_some_and(|module| module.starts_with(GLUE_MODULE)) {
+            continue;
+        }
+        let name = frame.func_name().map_or_else(|| format!("<function {}>", frame.func_index()), demangled);
+        if frame.symbols().is_empty() {
+            lines.push(name);
+            continue;
+        }
+        for symbol in frame.symbols() {
+            let name = symbol.name().map_or_else(|| name.clone(), demangled);
+            lines.push(match (symbol.file(), symbol.line()) {
+                (Some(file), Some(line)) => format!("{name} at {file}:{line}"),
+                (_, _) => name,
+            });
+        }
+    }
+    lines
+}
+
+fn demangled(name: &str) -> String {
+    // The alternate form leaves out the hash at the end of Rust's names.
+    format!("{:#}", rustc_demangle::demangle(name))
+}

@@ -1,0 +1,9 @@
+//! The sandbox with the real engine and small guests.
+
+mod cache;
+mod determinism;
+mod hostile;
+mod owner;
+mod residency;
+mod text_guest;
+mod upload;

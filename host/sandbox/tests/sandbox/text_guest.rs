@@ -1,0 +1,107 @@
+//! Guests in WebAssembly's text format: core modules with the canonical ABI written by hand, and the WIT
+//! world embedded as a toolchain embeds it, so that the sandbox makes the component.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, SourceMap};
+
+/// The release of the package that the texts here name.
+const RELEASE: &str = "@0.1.0";
+
+/// Where [`BOILERPLATE`] keeps the completion that `run` answers: the payload's data begin 16 bytes in.
+pub(crate) const COMPLETION: u32 = 0x300;
+
+/// A workflow `w` that calls `$main` and completes with `null`, or with what `$main` has put into the
+/// completion. Memory from 0x400 to 0x10000 is free for use, zero at first; above is a heap that only grows.
+const BOILERPLATE: &str = r#"
+  (memory (export "memory") 2)
+  (data (i32.const 0x108) "\10\01\00\00\01\00\00\00")
+  (data (i32.const 0x110) "\00\02\00\00\01\00\00\00")
+  (data (i32.const 0x200) "w")
+  (data (i32.const 0x210) "application/json")
+  (data (i32.const 0x220) "null")
+  (data (i32.const 0x300) "\00\00\00\00\00\00\00\00\10\02\00\00\10\00\00\00\20\02\00\00\04\00\00\00")
+  (global $heap (mut i32) (i32.const 0x10000))
+  (func (export "cabi_realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+    (global.set $heap (i32.add (local.get $at) (local.get $size)))
+    (if (i32.gt_u (global.get $heap) (i32.mul (memory.size) (i32.const 0x10000)))
+      (then (if (i32.eq (memory.grow (i32.add (i32.div_u (local.get $size) (i32.const 0x10000)) (i32.const 1))) (i32.const -1))
+        (then unreachable))))
+    (local.get $at))
+  (func (export "refrain:workflow/definition@0.1.0#run") (param i32 i32 i32 i32 i32 i32) (result i32)
+    (call $main)
+    (i32.const 0x300))
+"#;
+
+const DESCRIBE: &str = r#"
+  (func (export "refrain:workflow/definition@0.1.0#describe") (result i32) (i32.const 0x100))
+"#;
+
+/// Declarations of imports for the texts of guests; unused ones do no harm.
+const IMPORTS: &str = r#"
+  (import "refrain:workflow/context@0.1.0" "now" (func $now (param i32)))
+  (import "refrain:workflow/context@0.1.0" "random-bytes" (func $random-bytes (param i32 i32)))
+  (import "refrain:workflow/activity@0.1.0" "start" (func $activity (param i32) (result i64)))
+  (import "refrain:workflow/timer@0.1.0" "start" (func $timer (param i64 i32 i32 i32 i32) (result i64)))
+  (import "refrain:workflow/wait@0.1.0" "next" (func $next (param i32 i32 i32 i32)))
+  (import "refrain:workflow/wait@0.1.0" "detach" (func $detach (param i64)))
+  (import "refrain:workflow/log@0.1.0" "write" (func $log (param i32 i32 i32 i32 i32)))
+  (import "refrain:workflow/version@0.1.0" "patched" (func $patched (param i32 i32) (result i32)))
+  (import "refrain:workflow/control@0.1.0" "finish"
+    (func $finish (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32)))
+"#;
+
+/// A workflow whose code is `(func $main ...)` and what else is in the text.
+pub(crate) fn guest(text: &str) -> Bytes {
+    module(&format!("(module {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})"))
+}
+
+/// As [`guest`], with a `describe` of its own in the text.
+pub(crate) fn guest_without_describe(text: &str) -> Bytes {
+    module(&format!("(module {IMPORTS} {BOILERPLATE} {text})"))
+}
+
+/// A workflow that sleeps for this many seconds, once for each.
+pub(crate) fn sleeper(seconds: &[u32]) -> Bytes {
+    let sleep = |seconds: &u32| {
+        format!(
+            "(drop (call $timer (i64.const {seconds}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+             (call $next (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0x400))"
+        )
+    };
+    guest(&format!("(func $main {})", seconds.iter().map(sleep).collect::<String>()))
+}
+
+/// What the sandbox makes of an upload; what the store would keep.
+pub(crate) fn component(module: &[u8]) -> Bytes {
+    ComponentEncoder::default().debug_names(true).module(module).unwrap().encode().unwrap().into()
+}
+
+/// A guest that does nothing, built against another release of the package.
+pub(crate) fn guest_of_release(release: &str) -> Bytes {
+    let text = format!("(module {IMPORTS} {BOILERPLATE} {DESCRIBE} (func $main))");
+    module_of_release(&text, release)
+}
+
+fn module(text: &str) -> Bytes {
+    module_of_release(text, RELEASE)
+}
+
+fn module_of_release(text: &str, release: &str) -> Bytes {
+    let mut wasm = wat::parse_str(text.replace(RELEASE, release)).unwrap();
+    let mut files = SourceMap::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")).unwrap() {
+        let path = entry.unwrap().path();
+        files.push(&path, fs::read_to_string(&path).unwrap().replace(RELEASE, release));
+    }
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(files.parse().unwrap()).unwrap();
+    let world = resolve.select_world(&[package], Some("workflow")).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    wasm.into()
+}
