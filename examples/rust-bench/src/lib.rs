@@ -1,0 +1,175 @@
+//! Workflows for load and for torture; `refrain bench` and the tests run them.
+
+use std::hint::black_box;
+use std::mem;
+use std::time::Duration;
+
+use refrain_sdk::{
+    Activity, Failure, Signal, activity, days, millis, mins, now, sleep, try_join_all, workflow,
+};
+use schemars::JsonSchema;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+mod torment;
+
+/// An activity that does nothing, as fast as the host can.
+fn noop() -> Activity<IgnoredAny> {
+    activity("bench.noop", &()).start_to_close(mins(1))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Count {
+    n: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Did {
+    n: u32,
+}
+
+/// One activity.
+#[workflow]
+async fn bench_hello() -> Result<Did, Failure> {
+    noop().await?;
+    Ok(Did { n: 1 })
+}
+
+/// `n` activities, one after the other.
+#[workflow]
+async fn bench_sequence(input: Count) -> Result<Did, Failure> {
+    for _ in 0..input.n {
+        noop().await?;
+    }
+    Ok(Did { n: input.n })
+}
+
+/// `n` activities at once.
+#[workflow]
+async fn bench_fan_out(input: Count) -> Result<Did, Failure> {
+    try_join_all((0..input.n).map(|_| noop())).await?;
+    Ok(Did { n: input.n })
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nap {
+    /// How long to sleep, in milliseconds.
+    ms: u64,
+}
+
+/// Sleeps.
+#[workflow]
+async fn bench_sleep(input: Nap) -> Result<Did, Failure> {
+    sleep(millis(input.ms)).await;
+    Ok(Did { n: 1 })
+}
+
+const TICK: Signal<()> = Signal::new("tick").doc("Counted.");
+
+/// Waits for `n` signals.
+#[workflow(signals(TICK))]
+async fn bench_signal(input: Count) -> Result<Did, Failure> {
+    for _ in 0..input.n {
+        TICK.recv().await;
+    }
+    Ok(Did { n: input.n })
+}
+
+/// Makes a journal of about `n` entries for a replay to read: timers of zero, and the waits for them.
+#[workflow]
+async fn bench_replay(input: Count) -> Result<Did, Failure> {
+    for _ in 0..input.n / 2 {
+        sleep(Duration::ZERO).await;
+    }
+    Ok(Did { n: input.n })
+}
+
+/// Reads the clock `n` times, in one step: the price of a host call.
+#[workflow]
+async fn bench_reads(input: Count) -> Result<Did, Failure> {
+    for _ in 0..input.n {
+        black_box(now());
+    }
+    Ok(Did { n: input.n })
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct OpenOps {
+    /// How many timers of a day are open.
+    open: u32,
+    /// How many waits are made meanwhile.
+    waits: u32,
+}
+
+/// Waits again and again while many ops are open: a wait must cost the same for one as for a thousand.
+#[workflow]
+async fn bench_open_ops(input: OpenOps) -> Result<Did, Failure> {
+    let open: Vec<_> = (0..input.open).map(|_| sleep(days(1))).collect();
+    for _ in 0..input.waits {
+        sleep(Duration::ZERO).await;
+    }
+    // Dropped timers are canceled one by one; these are the host's to end, with the run.
+    mem::forget(open);
+    Ok(Did { n: input.waits })
+}
+
+refrain_sdk::component!(
+    bench_hello,
+    bench_sequence,
+    bench_fan_out,
+    bench_sleep,
+    bench_signal,
+    bench_replay,
+    bench_reads,
+    bench_open_ops,
+    torment::torment,
+);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use refrain_sdk::testing::{Ended, Env};
+    use refrain_sdk::{Workflow, secs};
+
+    use super::*;
+
+    fn run<W: Workflow>(input: &[(&str, u32)]) -> Ended {
+        let input: BTreeMap<_, _> = input.iter().copied().collect();
+        let env = (0..3).fold(Env::new(), |env, n| env.signal(secs(n), "tick", &()));
+        env.activity("bench.noop", |()| Ok(())).run::<W>(&input)
+    }
+
+    fn count(ended: &Ended, what: &str) -> usize {
+        ended.calls.iter().filter(|call| call.contains(what)).count()
+    }
+
+    #[test]
+    fn each_load_makes_the_calls_that_its_name_says() {
+        let ended = run::<bench_sequence>(&[("n", 5)]);
+        assert_eq!((count(&ended, "noop"), count(&ended, "wait")), (5, 5));
+        let ended = run::<bench_fan_out>(&[("n", 5)]);
+        assert_eq!((count(&ended, "noop"), count(&ended, "wait")), (5, 1));
+        assert_eq!(run::<bench_signal>(&[("n", 3)]).elapsed, secs(2));
+        assert_eq!(run::<bench_sleep>(&[("ms", 5_000)]).elapsed, secs(5));
+        assert_eq!(count(&run::<bench_replay>(&[("n", 10)]), "timer"), 5);
+        let ended = run::<bench_open_ops>(&[("open", 10), ("waits", 4)]);
+        assert_eq!((count(&ended, "timer"), count(&ended, "cancel")), (10 + 4, 0));
+    }
+
+    #[test]
+    fn torment_sees_the_same_in_two_runs() {
+        let trace = || run::<torment::torment>(&[("rounds", 2)]).result::<torment::Trace>().unwrap();
+        let (one, other) = (trace(), trace());
+        let comparable = |trace: &torment::Trace| -> Vec<_> {
+            // A native hash map is seeded by the machine, and native memory has no limit of the run's own.
+            trace
+                .rounds
+                .iter()
+                .map(|round| (round.floats.clone(), round.random, round.uuid.clone()))
+                .collect()
+        };
+        assert_eq!(comparable(&one), comparable(&other));
+        assert_ne!(one.rounds[0].uuid, one.rounds[1].uuid);
+    }
+}

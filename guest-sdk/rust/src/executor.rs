@@ -1,0 +1,134 @@
+//! Runs a workflow's tasks, one at a time and first come, first served, and waits when none can go on.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::wakes::{Child, Wakes};
+use crate::{host, inbox};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+thread_local! {
+    /// What was spawned by the task that is being polled.
+    static SPAWNED: RefCell<Vec<BoxFuture<()>>> = RefCell::default();
+}
+
+/// The main task's number; the others count on from it in the order in which they were spawned.
+const MAIN: usize = 0;
+
+/// Runs `main` to its end. Other tasks end with it: what they still have open is the host's to end.
+pub(crate) fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
+    inbox::open();
+    let result = Rc::new(RefCell::new(None));
+    let slot = result.clone();
+    let mut tasks = Tasks::default();
+    tasks.add(Box::pin(async move {
+        let value = main.await;
+        *slot.borrow_mut() = Some(value);
+    }));
+    loop {
+        while let Some(index) = tasks.wakes.pop() {
+            tasks.poll(index);
+            if index == MAIN {
+                if let Some(value) = result.borrow_mut().take() {
+                    // Before the tasks are dropped: from here on a dropped op is not the guest's to detach.
+                    for (name, count) in inbox::close() {
+                        crate::warn!(signal = name, count = count, "ended with unread signals");
+                    }
+                    return value;
+                }
+            }
+        }
+        // The one place where a workflow sleeps. All that came is delivered before anything runs on, so
+        // that `try_recv` misses nothing that the journal says was delivered.
+        for event in host::with(|host| host.next()) {
+            inbox::deliver(event);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tasks {
+    wakes: Wakes,
+    /// By number; `None` once it has ended.
+    all: Vec<Option<(BoxFuture<()>, Arc<Child>)>>,
+}
+
+impl Tasks {
+    fn add(&mut self, task: BoxFuture<()>) {
+        let child = self.wakes.child(self.all.len());
+        self.all.push(Some((task, child)));
+    }
+
+    fn poll(&mut self, index: usize) {
+        // A task can be woken after its end.
+        let Some((task, child)) = &mut self.all[index] else { return };
+        let waker = Waker::from(child.clone());
+        if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            self.all[index] = None;
+        }
+        for task in SPAWNED.take() {
+            self.add(task);
+        }
+    }
+}
+
+/// Runs a future beside the current one.
+///
+/// It is polled first when the task that spawned it waits, after those that became ready before. Dropping the
+/// handle lets it go on; it ends with the workflow at the latest.
+///
+/// ```
+/// # use refrain_sdk::*;
+/// # async fn example() {
+/// let reminder = spawn(async {
+///     sleep(hours(1)).await;
+///     warn!("still at it after an hour");
+/// });
+/// # reminder.await;
+/// # }
+/// ```
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let shared = Rc::new(RefCell::new(Shared { value: None, waker: None }));
+    let slot = shared.clone();
+    let task = async move {
+        let value = future.await;
+        let mut slot = slot.borrow_mut();
+        slot.value = Some(value);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+    };
+    SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(task)));
+    Task(shared)
+}
+
+/// The end of a task that was [spawned](spawn): a future of what the task returns.
+pub struct Task<T>(Rc<RefCell<Shared<T>>>);
+
+struct Shared<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut shared = self.0.borrow_mut();
+        match shared.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                shared.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

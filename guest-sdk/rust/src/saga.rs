@@ -1,0 +1,103 @@
+//! Sagas: undo what was done, in reverse order, when a later step fails.
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+use crate::Failure;
+
+/// Runs `body`; when it fails, runs the compensations that it registered, the last one first.
+///
+/// Register a compensation *before* the step that it undoes: a step that fails half way is undone too. So
+/// write compensations that do no harm when there is nothing to undo.
+///
+/// ```
+/// # use refrain_sdk::*;
+/// # async fn example() -> Result<(), Failure> {
+/// let step = |name| activity::<()>(name, "order 7").start_to_close(secs(30));
+/// saga("book the trip", async |saga| {
+///     saga.undo("give the seat back", step("free-seat"));
+///     step("book-seat").await.context("book the seat")?;
+///     saga.undo("give the room back", step("free-room"));
+///     step("book-room").await.context("book the room")?;
+///     Ok(())
+/// })
+/// .await?;
+/// # Ok(()) }
+/// ```
+///
+/// The failure says what this saga was doing, then why it failed: `book the trip: book the room: no vacancy`.
+/// Its [details](Failure::details) list the [compensations](Compensated) and what came of each. One that
+/// fails is logged, counted in the message, and does not keep the others from running.
+pub async fn saga<T, F>(doing: &str, body: F) -> Result<T, Failure>
+where
+    F: AsyncFnOnce(&mut Saga) -> Result<T, Failure>,
+{
+    let mut saga = Saga { compensations: Vec::new() };
+    match body(&mut saga).await {
+        Ok(value) => Ok(value),
+        Err(why) => Err(saga.compensate(doing, why).await),
+    }
+}
+
+/// The compensations registered so far; see [`saga`].
+pub struct Saga {
+    compensations: Vec<Compensation>,
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
+struct Compensation {
+    name: String,
+    run: Box<dyn FnOnce() -> BoxFuture>,
+}
+
+impl Saga {
+    /// Registers what undoes the next step. It starts only if the saga fails: give an activity that is not
+    /// yet started, or an `async` block.
+    pub fn undo<F, T, E>(&mut self, name: impl Into<String>, compensation: F)
+    where
+        F: IntoFuture<Output = Result<T, E>> + 'static,
+        E: Into<Failure>,
+    {
+        let run = move || -> BoxFuture {
+            Box::pin(async move { compensation.await.map(drop).map_err(Into::into) })
+        };
+        self.compensations.push(Compensation { name: name.into(), run: Box::new(run) });
+    }
+
+    async fn compensate(self, doing: &str, why: Failure) -> Failure {
+        let total = self.compensations.len();
+        let mut compensated = Vec::with_capacity(total);
+        for Compensation { name, run } in self.compensations.into_iter().rev() {
+            crate::info!(because = why, "undo: {name}");
+            let failure = run().await.err().map(|failure| failure.to_string());
+            if let Some(failure) = &failure {
+                crate::error!("could not {name}: {failure}");
+            }
+            compensated.push(Compensated { undo: name, failure });
+        }
+        let failed = compensated.iter().filter(|one| one.failure.is_some()).count();
+        let doing = match failed {
+            0 => doing.to_owned(),
+            _ => format!("{doing} ({failed} of {total} compensations failed)"),
+        };
+        why.context(doing).with_details(&Compensations { compensations: compensated })
+    }
+}
+
+/// The details of a failed [`saga`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Compensations {
+    /// In the order in which they ran.
+    pub compensations: Vec<Compensated>,
+}
+
+/// One compensation that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Compensated {
+    /// Its name.
+    pub undo: String,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
