@@ -136,7 +136,7 @@ impl RunKey {
         self.builder().key(Table::Ready)
     }
 
-    /// A request to the run that was answered.
+    /// A request to the runs of a chain, named by the first of them, that was answered.
     pub fn request(&self, request_id: &str) -> Key {
         self.builder().name(request_id).key(Table::Requests)
     }

@@ -1,0 +1,191 @@
+//! What callers of the runtime are told when it refuses.
+
+use refrain_engine::codec::DecodeError;
+use refrain_engine::ids::{InvalidName, RunId};
+use refrain_store::schema::RunStatus;
+use refrain_store::{CommitError, StoreError};
+
+/// Why the runtime refused. Each has a [`hint`](Self::hint).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing.
+    #[error("there is no {what} {id:?}")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The execution has a run that has not ended.
+    #[error("workflow {id:?} is running already (run {run_id})")]
+    AlreadyRunning {
+        /// The execution.
+        id: String,
+        /// Its current run.
+        run_id: RunId,
+    },
+    /// Several components define the workflow.
+    #[error("workflow type {workflow:?} is defined by several components: {}", components.join(", "))]
+    Ambiguous {
+        /// The type.
+        workflow: String,
+        /// The components.
+        components: Vec<String>,
+    },
+    /// No component defines the workflow.
+    #[error("no component defines workflow type {workflow:?}{}", known_types(known))]
+    UnknownWorkflow {
+        /// The type.
+        workflow: String,
+        /// The types that there are.
+        known: Vec<String>,
+    },
+    /// The run has ended.
+    #[error("workflow {id:?} has ended: run {run_id} is {}", status.as_str())]
+    Closed {
+        /// The execution.
+        id: String,
+        /// The run.
+        run_id: RunId,
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// A value is not acceptable.
+    #[error("{field} {message}")]
+    Invalid {
+        /// Which value.
+        field: String,
+        /// What is wrong with it, and the remedy.
+        message: String,
+    },
+    /// A value is too large.
+    #[error("{what} has {bytes} bytes, and the limit is {limit}")]
+    TooLarge {
+        /// Which value.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too much waits already.
+    #[error("workflow {id:?} has {waiting} undelivered messages, the most it may have")]
+    Busy {
+        /// The execution.
+        id: String,
+        /// How many wait.
+        waiting: u64,
+    },
+    /// The disk is nearly full.
+    #[error("the host's disk is nearly full, and what is left is kept for running work")]
+    Full,
+    /// The host is stopping.
+    #[error("the host is shutting down")]
+    ShuttingDown,
+    /// The host's store has failed.
+    #[error("the host's store has failed: {0}")]
+    Poisoned(String),
+    /// A mistake of the host.
+    #[error("the host failed: {0}")]
+    Internal(String),
+}
+
+/// The kinds of [`Error`], for maps to status and exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// There is no such thing.
+    NotFound,
+    /// It contradicts what is there.
+    Conflict,
+    /// The request is wrong.
+    Invalid,
+    /// The request is too large.
+    TooLarge,
+    /// Not now.
+    Busy,
+    /// No room.
+    Full,
+    /// The host cannot serve.
+    Unavailable,
+    /// The host made a mistake.
+    Internal,
+}
+
+impl Error {
+    /// The kind.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } | Self::UnknownWorkflow { .. } => ErrorKind::NotFound,
+            Self::AlreadyRunning { .. } | Self::Ambiguous { .. } | Self::Closed { .. } => ErrorKind::Conflict,
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::Full => ErrorKind::Full,
+            Self::ShuttingDown | Self::Poisoned(_) => ErrorKind::Unavailable,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// What the caller can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "check the spelling and the namespace, or list what there is",
+            Self::AlreadyRunning { .. } => {
+                "choose another id, or wait for the run's end; to repeat a start safely give it a request_id"
+            }
+            Self::Ambiguous { .. } => "say which with `component`",
+            Self::UnknownWorkflow { .. } => "upload a component that defines it, or check the spelling",
+            Self::Closed { .. } => "start the workflow again under this id, or address another run",
+            Self::Invalid { .. } => "correct the value and send the request again",
+            Self::TooLarge { .. } => "keep large values in a file or an object store and pass a reference",
+            Self::Busy { .. } => "send more slowly: try again when the run has taken some of them",
+            Self::Full => "free some disk space on the host",
+            Self::ShuttingDown => "try again when the host is back",
+            Self::Poisoned(_) => {
+                "the host exits, and recovers from its data directory when it is started again"
+            }
+            Self::Internal(_) => "this is a bug of Refrain: please report it with the host's log",
+        }
+    }
+}
+
+fn known_types(known: &[String]) -> String {
+    if known.is_empty() {
+        ": no component is uploaded".to_owned()
+    } else {
+        format!(": known are {}", known.join(", "))
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Poisoned(reason) => Self::Poisoned(reason),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Full { .. } => Self::Full,
+            CommitError::Poisoned(reason) => Self::Poisoned(reason),
+            CommitError::Closed => Self::ShuttingDown,
+            CommitError::TooLarge { bytes, limit } => Self::TooLarge { what: "the request", bytes, limit },
+            conflict @ CommitError::Conflict { .. } => Self::Internal(conflict.to_string()),
+        }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(error: InvalidName) -> Self {
+        Self::Invalid { field: error.what.to_owned(), message: error.reason }
+    }
+}

@@ -1,0 +1,304 @@
+//! Looking at runs: descriptions, results, histories, lists. All of it is read from what is durable.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use refrain_engine::activity::{Activity, Phase};
+use refrain_engine::call::Completion;
+use refrain_engine::codec;
+use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::history::{History, describe_interest};
+use refrain_engine::ids::{Namespace, Op, RunId};
+use refrain_engine::journal::{End, Record, Started};
+use refrain_engine::mailbox::MailboxEntry;
+use refrain_engine::outline::Outline;
+use refrain_engine::payload::Payload;
+use refrain_store::schema::{Prefix, RunKey, StoredHead, VisibilityRow};
+use refrain_store::{Order, Table};
+
+use crate::error::Error;
+use crate::owner::read_all;
+use crate::shared::Shared;
+use crate::start::current_run;
+use crate::types::{
+    Description, HistoryPage, ListFilter, Page, PendingActivity, PendingTimer, RunResult, RunSummary, Target,
+};
+
+/// Rows that one list request looks at: a filter that few rows pass answers short pages instead of reading
+/// everything.
+const LIST_ROWS: usize = 10_000;
+
+/// Rows of one read of a list.
+const LIST_PIECE: usize = 500;
+
+/// The run that is meant.
+pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -> Result<RunKey, Error> {
+    shared.check_namespace(namespace)?;
+    let not_found = || Error::NotFound { what: "workflow", id: target.workflow_id.to_string() };
+    let Some(run) = target.run_id else {
+        let current = current_run(shared, namespace, &target.workflow_id)?.ok_or_else(not_found)?;
+        return Ok(RunKey::new(namespace.clone(), current));
+    };
+    let key = RunKey::new(namespace.clone(), run);
+    match read_started(shared, &key)? {
+        Some(started) if started.workflow_id == target.workflow_id => Ok(key),
+        Some(_) | None => {
+            Err(Error::NotFound { what: "run", id: format!("{run} of workflow {}", target.workflow_id) })
+        }
+    }
+}
+
+fn read_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
+    let row = key.started();
+    let bytes = shared.store.get(row.table, &row.bytes)?;
+    Ok(bytes.map(|bytes| codec::decode("run's start", &bytes)).transpose()?)
+}
+
+/// What the run began with, and where it stands.
+fn read(shared: &Shared, key: &RunKey) -> Result<(Started, StoredHead), Error> {
+    let not_found = || Error::NotFound { what: "run", id: key.run.to_string() };
+    let started = read_started(shared, key)?.ok_or_else(not_found)?;
+    let row = key.head();
+    let head = shared.store.get(row.table, &row.bytes)?.ok_or_else(not_found)?;
+    Ok((started, StoredHead::decode(&head)?))
+}
+
+fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
+    let rows = read_all(&*shared.store, &key.journal())?;
+    rows.iter().map(|(_, record)| Ok(codec::decode("journal record", record)?)).collect()
+}
+
+/// All that can be told of a run without its guest.
+pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Error> {
+    let (started, StoredHead { head, .. }) = read(shared, key)?;
+    let (outline, activities, arrived) = if head.status.is_closed() {
+        (Outline::default(), Vec::new(), BTreeSet::new())
+    } else {
+        read_open(shared, key)?
+    };
+    let pending_timers = outline
+        .timers
+        .into_iter()
+        .filter(|(op, _)| !arrived.contains(op))
+        .map(|(op, (deadline, summary))| PendingTimer { op, deadline, summary })
+        .collect();
+    Ok(Description {
+        summary: RunSummary {
+            workflow_id: started.workflow_id,
+            run_id: started.run_id,
+            workflow: started.workflow,
+            status: head.status,
+            started_at: started.at,
+            closed_at: head.closed_at,
+        },
+        task_queue: started.task_queue,
+        attempt: started.attempt,
+        component: started.component,
+        version: started.version,
+        digest: started.digest,
+        input: started.input,
+        parent: started.parent,
+        continued_run_id: started.continued_run_id,
+        continued_to: head.continued_to,
+        parked: head.parked,
+        waiting: outline.waiting.as_ref().map(describe_interest),
+        pending_activities: activities.into_iter().map(pending).collect(),
+        pending_timers,
+        mailbox_waiting: head.arrivals,
+        cancel_requested: head.cancel_requested,
+        journal_steps: head.records,
+        journal_entries: head.journal_entries,
+        journal_bytes: head.journal_bytes,
+        resident: shared.registry.contains(key),
+        memo: started.memo,
+    })
+}
+
+/// What a run that has not ended has open, and the ops whose end has arrived.
+fn read_open(shared: &Shared, key: &RunKey) -> Result<(Outline, Vec<Activity>, BTreeSet<Op>), Error> {
+    let mut outline = Outline::default();
+    read_records(shared, key)?.iter().for_each(|record| outline.record(record));
+    let activities: Result<Vec<Activity>, Error> = read_all(&*shared.store, &key.activities())?
+        .iter()
+        .map(|(_, row)| Ok(codec::decode("activity", row)?))
+        .collect();
+    let arrivals: Result<Vec<MailboxEntry>, Error> = read_all(&*shared.store, &key.mailbox())?
+        .iter()
+        .map(|(_, row)| Ok(codec::decode("mailbox entry", row)?))
+        .collect();
+    let arrived = arrivals?.iter().filter_map(|entry| entry.item.op()).collect();
+    Ok((outline, activities?, arrived))
+}
+
+fn pending(activity: Activity) -> PendingActivity {
+    let (state, started_at, next_attempt_at) = match activity.phase {
+        Phase::Scheduled { .. } => ("scheduled", None, None),
+        Phase::Running { started_at, .. } => ("running", Some(started_at), None),
+        Phase::Backoff { until } => ("backoff", None, Some(until)),
+    };
+    PendingActivity {
+        op: activity.op,
+        name: activity.command.name,
+        attempt: activity.attempt,
+        state,
+        scheduled_at: activity.scheduled_at,
+        started_at,
+        next_attempt_at,
+        last_failure: activity.last_failure,
+        last_heartbeat: activity.heartbeat,
+        maximum_attempts: activity.command.options.retry.maximum_attempts,
+    }
+}
+
+/// Waits for a run's end, at most so long. Follows to the next run where `follow` says so.
+pub(crate) async fn result(
+    shared: &Shared,
+    mut key: RunKey,
+    follow: bool,
+    wait: Duration,
+) -> Result<RunResult, Error> {
+    let deadline = shared.now().after(wait);
+    loop {
+        let mut changes = shared.watchers.subscribe(&key);
+        let (_, StoredHead { head, .. }) = read(shared, &key)?;
+        if let Some(next) = head.continued_to.filter(|_| follow) {
+            key = RunKey::new(key.namespace, next);
+            continue;
+        }
+        if head.status.is_closed() {
+            let outcome = outcome(shared, &key, head.records)?;
+            return Ok(RunResult::Closed { run_id: key.run, status: head.status, outcome });
+        }
+        let changed = tokio::select! {
+            () = changes.changed() => true,
+            () = shared.stopping() => false,
+            () = shared.clock.sleep_until(deadline) => false,
+        };
+        if !changed {
+            return Ok(RunResult::Running { status: head.status, run_id: key.run });
+        }
+    }
+}
+
+/// What the last record of a run that has ended says.
+fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload, Failure>, Error> {
+    let damaged = || Error::Internal(format!("run {} has ended without a last record", key.run));
+    let row = key.record(records.checked_sub(1).ok_or_else(damaged)?);
+    let record = shared.store.get(row.table, &row.bytes)?.ok_or_else(damaged)?;
+    Ok(match codec::decode("journal record", &record)? {
+        Record::Step(step) => match step.end {
+            End::Wait(_) => return Err(damaged()),
+            End::Finish(Completion::Completed(result)) => Ok(result),
+            End::Finish(Completion::Failed(failure)) => Err(failure),
+            End::Finish(Completion::Canceled(details)) => Err(Failure {
+                details,
+                ..Failure::new(FailureKind::Canceled, "canceled", "the workflow was canceled")
+            }),
+            End::Finish(Completion::ContinueAsNew(_)) => Ok(Payload::null()),
+        },
+        Record::Terminated(terminated) => {
+            Err(Failure::new(FailureKind::Terminated, "terminated", terminated.reason))
+        }
+        Record::Failed(failed) => Err(failed.failure),
+    })
+}
+
+/// The events after one of them; waits for the next one, at most so long, where there is none yet.
+pub(crate) async fn history(
+    shared: &Shared,
+    key: &RunKey,
+    after: u64,
+    wait: Duration,
+    calls: bool,
+) -> Result<HistoryPage, Error> {
+    let deadline = shared.now().after(wait);
+    loop {
+        let mut changes = shared.watchers.subscribe(key);
+        let (started, StoredHead { head, .. }) = read(shared, key)?;
+        let closed = head.status.is_closed();
+        let mut history = History::new(&started, calls);
+        read_records(shared, key)?.iter().for_each(|record| history.record(record));
+        let events: Vec<_> =
+            history.events().into_iter().skip_while(|event| event.number <= after && after > 0).collect();
+        if closed || !events.is_empty() || wait.is_zero() {
+            return Ok(HistoryPage { run_id: key.run, events, closed });
+        }
+        let changed = tokio::select! {
+            () = changes.changed() => true,
+            () = shared.stopping() => false,
+            () = shared.clock.sleep_until(deadline) => false,
+        };
+        if !changed {
+            return Ok(HistoryPage { run_id: key.run, events, closed });
+        }
+    }
+}
+
+/// Runs, newest first. The cursor is the last key that was looked at, in hexadecimal.
+pub(crate) fn list(
+    shared: &Shared,
+    namespace: &Namespace,
+    filter: &ListFilter,
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Page<RunSummary>, Error> {
+    shared.check_namespace(namespace)?;
+    let prefix = Prefix::visibility(namespace, filter.status);
+    let mut from = match cursor {
+        None => prefix.bytes.clone(),
+        Some(cursor) => [&parse_cursor(&prefix, cursor)?[..], &[0]].concat().into(),
+    };
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    loop {
+        let rows =
+            shared.store.range(Table::Visibility, &from, &prefix.end(), Order::Ascending, LIST_PIECE)?;
+        let full = rows.len() == LIST_PIECE;
+        for (key, row) in rows {
+            looked_at += 1;
+            if let Some(run) = Prefix::run_in_list(namespace, &key) {
+                items.extend(listed(run, &row, filter)?);
+            }
+            if items.len() == limit || looked_at == LIST_ROWS {
+                return Ok(Page { items, next_cursor: Some(write_cursor(&key)) });
+            }
+            from = [&key[..], &[0]].concat().into();
+        }
+        if !full {
+            return Ok(Page { items, next_cursor: None });
+        }
+    }
+}
+
+fn listed(run: RunId, row: &[u8], filter: &ListFilter) -> Result<Option<RunSummary>, Error> {
+    let row: VisibilityRow = codec::decode("run in the list", row)?;
+    if filter.workflow.as_ref().is_some_and(|workflow| *workflow != row.workflow) {
+        return Ok(None);
+    }
+    Ok(Some(RunSummary {
+        workflow_id: row.workflow_id,
+        run_id: run,
+        workflow: row.workflow,
+        status: row.status,
+        started_at: row.started_at,
+        closed_at: row.closed_at,
+    }))
+}
+
+fn write_cursor(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parse_cursor(prefix: &Prefix, cursor: &str) -> Result<Vec<u8>, Error> {
+    let bytes: Option<Vec<u8>> = cursor
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| {
+            u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok()
+        })
+        .collect();
+    bytes.filter(|bytes| bytes.starts_with(&prefix.bytes)).ok_or_else(|| Error::Invalid {
+        field: "cursor".to_owned(),
+        message: format!("{cursor:?} is not from a list with the same filter: begin again without one"),
+    })
+}

@@ -1,0 +1,41 @@
+//! The runtime of Refrain: owns runs. It loads them, replays them, resumes them when something arrives,
+//! commits their steps, dispatches what became durable, and lets go of them while they sleep.
+//!
+//! It knows tokio, the engine, the store and plugins; it may not know wasmtime or HTTP. Guests are behind
+//! [`refrain_engine::guest`], time is behind [`Clock`].
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`Runtime`] | what the server calls |
+//! | `owner` | the task that owns one run and orders all that reaches it |
+//! | `registry` | finds or spawns the owner of a run |
+//! | `executor` | attempts of activities in this process |
+//! | `timers` | durable timers, loaded in bounded pieces |
+//! | `residents` | which waiting instances stay in memory |
+//! | `recovery` | what a boot finds and wakes |
+//!
+//! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
+//! nobody is answered, before what caused it is durable.
+
+mod clock;
+mod components;
+mod error;
+mod executor;
+mod inspect;
+mod options;
+mod owner;
+mod recovery;
+mod registry;
+mod residents;
+mod runtime;
+mod shared;
+mod start;
+mod timers;
+mod types;
+mod watchers;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{Error, ErrorKind};
+pub use options::Options;
+pub use runtime::{Health, Runtime};
+pub use types::*;

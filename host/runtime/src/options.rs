@@ -1,0 +1,48 @@
+//! What can be set about a runtime, with its defaults and their reasons.
+
+use std::time::Duration;
+
+use refrain_engine::ids::Namespace;
+
+/// The runtime's options.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespaces that exist. Default: `default` alone.
+    pub namespaces: Vec<Namespace>,
+    /// A waiting instance is dropped after this time. Default 10 s: longer than most waits for an activity,
+    /// short enough that a sleeping run costs no memory.
+    pub idle_timeout: Duration,
+    /// Waiting instances are dropped, least recently used first, while they take more than this together.
+    /// Default 1 GiB.
+    pub resident_bytes: usize,
+    /// Waiting instances are dropped while there are more than this. Default 4,000: the sandbox needs five
+    /// memory maps for each, and Linux grants a process 65,530.
+    pub resident_instances: usize,
+    /// Attempts of activities that run at once in this process. Default 64: blocking plugins each hold a
+    /// thread.
+    pub activity_slots: usize,
+    /// Runs that replay or execute their first step at once. Default 256: bounds memory while a boot finds
+    /// many runs to wake.
+    pub loading_slots: usize,
+    /// Signals and cancel requests that may wait in a run's mailbox. Default 10,000; more are refused as busy.
+    /// Outcomes are never refused.
+    pub mailbox_messages: u64,
+    /// How long a shutdown waits for steps and attempts. Default 10 s: what service managers grant before
+    /// they kill.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            namespaces: vec![Namespace::default()],
+            idle_timeout: Duration::from_secs(10),
+            resident_bytes: 1 << 30,
+            resident_instances: 4_000,
+            activity_slots: 64,
+            loading_slots: 256,
+            mailbox_messages: 10_000,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What an owner knows of its run's rows, and the batch that it is about to commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use refrain_engine::activity::Activity;
+use refrain_engine::codec::{self, DecodeError};
+use refrain_engine::ids::Op;
+use refrain_engine::journal::Record;
+use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_engine::outline::Outline;
+use refrain_engine::time::Timestamp;
+use refrain_plugin::CancelReason;
+use refrain_store::schema::{Head, HeadVersion, Key, Parked, Prefix, RunStatus, StoredHead, VisibilityRow};
+use refrain_store::{Batch, Change, Order, Row, Store, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::activities::Tracked;
+use super::{Gone, Message, Owner, Reply};
+use crate::error::Error;
+
+/// Rows of one read of a run's journal or mailbox.
+const PIECE: usize = 1_000;
+
+/// Arrivals of this size together do not wait for the step that takes them, so that a step's batch, in which
+/// they would be, stays below the store's limit.
+const HEAVY_BYTES: usize = 1 << 20;
+
+/// The run's rows, and what is about to change about them.
+pub(super) struct Books {
+    stored: StoredHead,
+    /// Arrivals that are not durable, in order.
+    fresh: BTreeMap<u64, Fresh>,
+    /// The size of `fresh`.
+    fresh_bytes: usize,
+    /// Arrivals that the run's mailbox in memory does not have yet.
+    unpushed: Vec<MailboxEntry>,
+    draft: Draft,
+    /// The run's row among those that a boot wakes.
+    ready: bool,
+    /// What must be read before it is used; `None` until then.
+    rows: Option<Rows>,
+}
+
+/// The rows of a run that has not ended.
+#[derive(Default)]
+struct Rows {
+    /// The numbers of the arrivals in the mailbox table.
+    mailbox: BTreeSet<u64>,
+    timers: BTreeMap<Op, Timestamp>,
+}
+
+/// An arrival that is not durable.
+struct Fresh {
+    entry: MailboxEntry,
+    /// What becomes true with it.
+    changes: Vec<Change>,
+    /// Who waits for its being durable.
+    reply: Option<Reply>,
+}
+
+/// Changes that wait for the next commit, and what follows it.
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+    replies: Vec<(Reply, Result<(), Error>)>,
+    after: Vec<After>,
+}
+
+/// What is done once the batch is durable.
+pub(super) enum After {
+    Launch(Op, OwnedSemaphorePermit),
+    WaitForSlot(Op),
+    /// The activity is over for the run; its attempt hears of it.
+    TellCanceled(Box<Tracked>),
+    /// The activity's attempt hears of the cancel, and answers.
+    TellRunning(Op),
+    TimerStarted(Timestamp, Op),
+    TimerRemoved(Timestamp, Op),
+    /// The next run of the execution begins.
+    Begin(refrain_store::schema::RunKey, Box<Message>),
+}
+
+impl Books {
+    /// The books of a run as the store has it. A fresh run has no rows yet.
+    pub(super) fn new(stored: StoredHead, fresh: bool) -> Self {
+        let ready = stored.head.status == RunStatus::Running
+            && (stored.head.records == 0 || stored.head.arrivals > 0);
+        let rows = fresh.then(Rows::default).filter(|_| stored.head.arrivals == 0);
+        Self {
+            stored,
+            fresh: BTreeMap::new(),
+            fresh_bytes: 0,
+            unpushed: Vec::new(),
+            draft: Draft::default(),
+            ready,
+            rows,
+        }
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.stored.head
+    }
+
+    pub(super) fn head_mut(&mut self) -> &mut Head {
+        &mut self.stored.head
+    }
+
+    pub(super) fn set_parked(&mut self, parked: Option<Parked>) {
+        self.stored.head.parked = parked;
+    }
+
+    /// How many arrivals wait, durable or not.
+    pub(super) fn waiting(&self) -> u64 {
+        self.stored.head.arrivals + self.fresh.len() as u64
+    }
+
+    pub(super) fn put(&mut self, key: Key, value: bytes::Bytes) {
+        self.draft.changes.push(put(key, value));
+    }
+
+    pub(super) fn extend(&mut self, changes: Vec<Change>) {
+        self.draft.changes.extend(changes);
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.draft.changes.push(delete(key));
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply, answer: Result<(), Error>) {
+        self.draft.replies.push((reply, answer));
+    }
+
+    pub(super) fn after(&mut self, after: After) {
+        self.draft.after.push(after);
+    }
+
+    /// Something arrived. It becomes durable with the next commit: with the step that takes it, or alone.
+    pub(super) fn arrive(&mut self, at: Timestamp, item: Item, changes: Vec<Change>, reply: Option<Reply>) {
+        let number = self.stored.head.next_arrival;
+        self.stored.head.next_arrival += 1;
+        let entry = MailboxEntry { number, at, item };
+        self.unpushed.push(entry.clone());
+        self.fresh_bytes += entry.item.size();
+        self.fresh.insert(number, Fresh { entry, changes, reply });
+    }
+
+    /// Whether what has arrived is to be committed before more is taken in: one batch has its limit.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.fresh_bytes >= HEAVY_BYTES
+    }
+
+    /// Whether an arrival that is not durable yet answers this request.
+    pub(super) fn requests(&self, request: &Key) -> bool {
+        let answers =
+            |change: &Change| change.parts().0 == request.table && *change.parts().1 == request.bytes;
+        self.fresh.values().any(|fresh| fresh.changes.iter().any(answers))
+    }
+
+    /// Arrivals that the run in memory has not been given.
+    pub(super) fn take_unpushed(&mut self) -> Vec<MailboxEntry> {
+        std::mem::take(&mut self.unpushed)
+    }
+
+    pub(super) fn has_unpushed_message(&self) -> bool {
+        self.unpushed.iter().any(|entry| entry.item.op().is_none())
+    }
+
+    /// The guest has taken this arrival, or nobody wants it: there will be no row of it.
+    pub(super) fn consume(&mut self, arrival: Key, number: u64) {
+        let known = self.rows.as_mut().is_some_and(|rows| rows.mailbox.remove(&number));
+        if known {
+            self.stored.head.arrivals -= 1;
+            self.delete(arrival);
+        } else if let Some(fresh) = self.fresh.remove(&number) {
+            self.fresh_bytes -= fresh.entry.item.size();
+            self.draft.changes.extend(fresh.changes);
+            self.draft.replies.extend(fresh.reply.map(|reply| (reply, Ok(()))));
+        }
+    }
+
+    /// Takes the messages that were not delivered and are not durable, for another run or for a refusal.
+    pub(super) fn take_fresh_messages(&mut self) -> Vec<(MailboxEntry, Vec<Change>, Option<Reply>)> {
+        let messages: Vec<Fresh> = self
+            .fresh
+            .extract_if(.., |_, fresh| fresh.entry.item.op().is_none())
+            .map(|(_, fresh)| fresh)
+            .collect();
+        self.fresh_bytes -= messages.iter().map(|fresh| fresh.entry.item.size()).sum::<usize>();
+        messages.into_iter().map(|fresh| (fresh.entry, fresh.changes, fresh.reply)).collect()
+    }
+
+    /// Drops the arrivals that are not durable: the run ends. What they imply stays.
+    pub(super) fn drop_fresh(&mut self) {
+        for fresh in self.take_fresh() {
+            self.draft.changes.extend(fresh.changes);
+        }
+        self.unpushed.clear();
+    }
+
+    fn take_fresh(&mut self) -> impl Iterator<Item = Fresh> + use<> {
+        self.fresh_bytes = 0;
+        std::mem::take(&mut self.fresh).into_values()
+    }
+
+    fn rows_mut(&mut self) -> &mut Rows {
+        self.rows.as_mut().expect("the rows were read before they are used")
+    }
+
+    pub(super) fn add_timer(&mut self, op: Op, deadline: Timestamp) {
+        self.rows_mut().timers.insert(op, deadline);
+    }
+
+    /// The deadline of a timer that has a row; it has none any more.
+    pub(super) fn remove_timer(&mut self, op: Op) -> Option<Timestamp> {
+        self.rows.as_mut()?.timers.remove(&op)
+    }
+
+    pub(super) fn take_timers(&mut self) -> BTreeMap<Op, Timestamp> {
+        std::mem::take(&mut self.rows_mut().timers)
+    }
+
+    pub(super) fn take_mailbox(&mut self) -> BTreeSet<u64> {
+        self.stored.head.arrivals = 0;
+        std::mem::take(&mut self.rows_mut().mailbox)
+    }
+}
+
+pub(super) fn put(key: Key, value: bytes::Bytes) -> Change {
+    Change::Put { table: key.table, key: key.bytes, value }
+}
+
+pub(super) fn delete(key: Key) -> Change {
+    Change::Delete { table: key.table, key: key.bytes }
+}
+
+/// All rows that begin so, in key order.
+pub(crate) fn read_all(store: &dyn Store, prefix: &Prefix) -> Result<Vec<Row>, StoreError> {
+    let (mut from, to) = (prefix.bytes.clone(), prefix.end());
+    let mut all = Vec::new();
+    loop {
+        let rows = store.range(prefix.table, &from, &to, Order::Ascending, PIECE)?;
+        let full = rows.len() == PIECE;
+        if let Some((last, _)) = rows.last() {
+            from = [last, &[0][..]].concat().into();
+        }
+        all.extend(rows);
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+impl Owner<'_> {
+    /// The records of the journal.
+    pub(super) fn read_journal(&self) -> Result<Vec<bytes::Bytes>, Gone> {
+        let rows = read_all(&*self.shared.store, &self.key.journal())?;
+        Ok(rows.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The arrivals that are durable.
+    pub(super) fn read_mailbox(&self) -> Result<Vec<MailboxEntry>, Gone> {
+        let rows = read_all(&*self.shared.store, &self.key.mailbox())?;
+        rows.iter().map(|(_, entry)| Ok(codec::decode("mailbox entry", entry)?)).collect()
+    }
+
+    /// Learns which rows the run has, from its journal and its mailbox.
+    pub(super) fn learn_rows(
+        &mut self,
+        journal: &[bytes::Bytes],
+        mailbox: &[MailboxEntry],
+    ) -> Result<(), DecodeError> {
+        if self.books.rows.is_some() {
+            return Ok(());
+        }
+        let mut outline = Outline::default();
+        for record in journal {
+            outline.record(&codec::decode::<Record>("journal record", record)?);
+        }
+        let mut timers: BTreeMap<Op, Timestamp> =
+            outline.timers.into_iter().map(|(op, (deadline, _))| (op, deadline)).collect();
+        for op in mailbox.iter().filter_map(|entry| entry.item.op()) {
+            timers.remove(&op);
+        }
+        // An owner that failed may have taken firings in that it did not commit.
+        timers.iter().for_each(|(op, deadline)| self.shared.timer_started(self.key, *deadline, *op));
+        let mailbox = mailbox.iter().map(|entry| entry.number).collect();
+        self.books.rows = Some(Rows { mailbox, timers });
+        Ok(())
+    }
+
+    /// As [`Self::learn_rows`], for an owner that has not loaded its run.
+    pub(super) fn know_rows(&mut self) -> Result<(), Gone> {
+        if self.books.rows.is_some() {
+            return Ok(());
+        }
+        let (journal, mailbox) = (self.read_journal()?, read_all(&*self.shared.store, &self.key.mailbox())?);
+        let entries: Result<Vec<MailboxEntry>, DecodeError> =
+            mailbox.iter().map(|(_, entry)| codec::decode("mailbox entry", entry)).collect();
+        if entries.and_then(|entries| self.learn_rows(&journal, &entries)).is_err() {
+            // A damaged run can be ended all the same. The rows of its timers go as they fire.
+            let mailbox = mailbox.iter().filter_map(|(key, _)| Prefix::last_number(key)).collect();
+            self.books.rows = Some(Rows { mailbox, timers: BTreeMap::new() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_activity(&mut self, activity: &Activity) {
+        self.books.put(self.key.activity(activity.op), codec::encode(activity));
+    }
+
+    /// Moves the run between the lists.
+    pub(super) fn set_status(&mut self, status: RunStatus, closed_at: Option<Timestamp>) {
+        let started = &self.started;
+        let old = self.key.visibility(Some(self.books.head().status), started.at);
+        self.books.delete(old);
+        let row = VisibilityRow {
+            workflow_id: started.workflow_id.clone(),
+            workflow: started.workflow.clone(),
+            status,
+            started_at: started.at,
+            closed_at,
+        };
+        let row = codec::encode(&row);
+        for list in [None, Some(status)] {
+            self.books.put(self.key.visibility(list, started.at), row.clone());
+        }
+        let head = self.books.head_mut();
+        head.status = status;
+        head.closed_at = closed_at;
+    }
+
+    /// Commits what is drafted, with the arrivals that no step has taken, and then does what follows.
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        let key = self.key;
+        for Fresh { entry, changes, reply } in self.books.take_fresh() {
+            self.books.put(key.arrival(entry.number), codec::encode(&entry));
+            if let Some(rows) = &mut self.books.rows {
+                rows.mailbox.insert(entry.number);
+            }
+            self.books.stored.head.arrivals += 1;
+            self.books.draft.changes.extend(changes);
+            self.books.draft.replies.extend(reply.map(|reply| (reply, Ok(()))));
+        }
+        let Draft { changes, replies, after } = std::mem::take(&mut self.books.draft);
+        if !changes.is_empty() {
+            self.commit(changes).await?;
+        }
+        after.into_iter().for_each(|after| self.follow(after));
+        for (reply, answer) in replies {
+            // Who asked may have gone away.
+            let _answered = reply.send(answer);
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), Gone> {
+        let head_key = self.key.head();
+        let guarded = self.books.stored.version;
+        self.books.stored.version = HeadVersion { version: guarded.version + 1, fence: self.shared.boot };
+        let mut batch = Batch::new().require_prefix(head_key.table, head_key.bytes.clone(), guarded.prefix());
+        batch.changes = changes;
+        let head = &self.books.stored.head;
+        let ready = head.status == RunStatus::Running && (head.records == 0 || head.arrivals > 0);
+        if ready != self.books.ready {
+            let row = self.key.ready();
+            batch.push(if ready { put(row, bytes::Bytes::new()) } else { delete(row) });
+            self.books.ready = ready;
+        }
+        batch.push(put(head_key, self.books.stored.encode()));
+        if let Err(error) = self.shared.store.commit(batch).await {
+            // Before anybody hears of it: who asks why has the reason.
+            self.shared.note_failure(&error);
+            return Err(error.into());
+        }
+        self.shared.watchers.notify(self.key);
+        Ok(())
+    }
+
+    fn follow(&mut self, after: After) {
+        let (shared, key) = (self.shared, self.key);
+        match after {
+            After::Launch(op, slot) => self.launch(op, slot),
+            After::WaitForSlot(op) => shared.executor.wait_for_slot(shared, key, op),
+            After::TellCanceled(tracked) => tracked.tell(CancelReason::Requested),
+            After::TellRunning(op) => self.tell_running(op),
+            After::TimerStarted(deadline, op) => shared.timer_started(key, deadline, op),
+            After::TimerRemoved(deadline, op) => shared.timer_removed(key, deadline, op),
+            After::Begin(next, begin) => shared.registry.send(shared, &next, *begin),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What may reach a run, and what follows from it.
+
+use std::sync::Arc;
+
+use refrain_engine::ids::Op;
+use refrain_engine::journal::Started;
+use refrain_engine::mailbox::Item;
+use refrain_engine::time::Timestamp;
+use refrain_store::schema::{RunKey, RunStatus, StoredHead};
+use refrain_store::{Change, Health};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::books::{delete, put};
+use super::{Gone, Owner};
+use crate::error::Error;
+use crate::executor::AttemptEnd;
+use crate::types::SendSignal;
+
+/// Who waits for a message's effect being durable.
+pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
+
+/// What is sent to a run's owner.
+pub(crate) enum Message {
+    /// The run has just been started, durably. Only ever the first message.
+    Begin { started: Arc<Started>, stored: StoredHead },
+    /// Look whether there is something to do. The permit bounds how many look at once.
+    Wake(OwnedSemaphorePermit),
+    /// A timer is due. The permit bounds how many are on their way at once.
+    TimerFired { op: Op, deadline: Timestamp, permit: OwnedSemaphorePermit },
+    /// An attempt of an activity ended.
+    AttemptEnded { op: Op, attempt: u32, end: AttemptEnd },
+    /// A slot is free for an activity.
+    SlotGranted { op: Op, slot: OwnedSemaphorePermit },
+    /// Someone sends a signal.
+    Signal { signal: SendSignal, reply: Reply },
+    /// Someone wants the run to end early.
+    Cancel { reason: String, reply: Reply },
+    /// Someone ends the run.
+    Terminate { reason: String, reply: Reply },
+    /// Someone wants a parked run to try again.
+    Resume { reply: Reply },
+    /// Others need the memory.
+    Evict,
+    /// The host is stopping.
+    Shutdown,
+}
+
+impl Message {
+    /// Answers who waits, if somebody does.
+    pub(crate) fn refuse(self, error: Error) {
+        let reply = match self {
+            Self::Signal { reply, .. }
+            | Self::Cancel { reply, .. }
+            | Self::Terminate { reply, .. }
+            | Self::Resume { reply } => reply,
+            Self::Begin { .. }
+            | Self::Wake(_)
+            | Self::TimerFired { .. }
+            | Self::AttemptEnded { .. }
+            | Self::SlotGranted { .. }
+            | Self::Evict
+            | Self::Shutdown => return,
+        };
+        let _answered = reply.send(Err(error));
+    }
+}
+
+impl Owner<'_> {
+    /// Takes a message in. What follows from it waits for the next commit.
+    pub(super) async fn handle(&mut self, message: Message) -> Result<(), Gone> {
+        match message {
+            Message::Begin { .. } => {}
+            Message::Wake(permit) => self.permits.push(permit),
+            Message::TimerFired { op, deadline, permit } => {
+                self.permits.push(permit);
+                self.timer_fired(op, deadline);
+            }
+            Message::AttemptEnded { op, attempt, end } => self.attempt_ended(op, attempt, end),
+            Message::SlotGranted { op, slot } => self.slot_granted(op, slot),
+            message @ (Message::Signal { .. } | Message::Cancel { .. }) if self.holds_back => {
+                self.held.push(message);
+            }
+            Message::Signal { signal, reply } => self.signal(signal, reply)?,
+            Message::Cancel { reason, reply } => self.cancel(reason, reply),
+            Message::Terminate { reason, reply } => match self.closed() {
+                Some(error) => self.books.reply(reply, Err(error)),
+                None => self.terminate(reason, reply).await?,
+            },
+            Message::Resume { reply } => self.resume(reply),
+            Message::Evict => self.drop_instance(),
+            // The owner looks whether the host is stopping after each message.
+            Message::Shutdown => {}
+        }
+        Ok(())
+    }
+
+    /// Something arrived for the run.
+    pub(super) fn arrive(&mut self, item: Item, changes: Vec<Change>, reply: Option<Reply>) {
+        self.books.arrive(self.shared.now(), item, changes, reply);
+        self.dirty = true;
+    }
+
+    fn timer_fired(&mut self, op: Op, deadline: Timestamp) {
+        let row = self.key.timer(deadline, op);
+        self.books.remove_timer(op);
+        if self.books.head().status.is_closed() {
+            self.books.delete(row);
+        } else {
+            self.arrive(Item::TimerFired { op, deadline }, vec![delete(row)], None);
+        }
+    }
+
+    fn signal(&mut self, signal: SendSignal, reply: Reply) -> Result<(), Gone> {
+        let SendSignal { name, input, request_id } = signal;
+        let mut changes = Vec::new();
+        if let Some(request_id) = &request_id {
+            // Kept with the first run of the chain: a repeated signal may meet a later one.
+            let chain = RunKey::new(self.key.namespace.clone(), self.started.first_run_id);
+            let key = chain.request(request_id);
+            if self.shared.store.get(key.table, &key.bytes)?.is_some() || self.books.requests(&key) {
+                self.books.reply(reply, Ok(()));
+                return Ok(());
+            }
+            changes.push(put(key, bytes::Bytes::new()));
+        }
+        match self.refuse_message() {
+            Some(error) => self.books.reply(reply, Err(error)),
+            None => self.arrive(Item::Signal { name, input }, changes, Some(reply)),
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self, reason: String, reply: Reply) {
+        if let Some(error) = self.refuse_message() {
+            self.books.reply(reply, Err(error));
+        } else if self.books.head().cancel_requested {
+            self.books.reply(reply, Ok(()));
+        } else {
+            self.books.head_mut().cancel_requested = true;
+            self.arrive(Item::CancelRequest { reason }, Vec::new(), Some(reply));
+        }
+    }
+
+    fn resume(&mut self, reply: Reply) {
+        let answer = match self.closed() {
+            Some(error) => Err(error),
+            None => {
+                if self.books.head().status == RunStatus::Parked {
+                    self.books.set_parked(None);
+                    self.set_status(RunStatus::Running, None);
+                }
+                self.dirty = true;
+                self.retry_at = None;
+                (self.retries, self.overruns) = (0, 0);
+                Ok(())
+            }
+        };
+        self.books.reply(reply, answer);
+    }
+
+    /// Why the run takes no messages, if it takes none.
+    fn refuse_message(&self) -> Option<Error> {
+        if let Some(error) = self.closed() {
+            return Some(error);
+        }
+        if self.shared.store.health() == Health::Full {
+            return Some(Error::Full);
+        }
+        let waiting = self.books.waiting();
+        (waiting >= self.shared.options.mailbox_messages)
+            .then(|| Error::Busy { id: self.started.workflow_id.to_string(), waiting })
+    }
+
+    /// The error of who addresses a run that has ended.
+    pub(super) fn closed(&self) -> Option<Error> {
+        let status = self.books.head().status;
+        status.is_closed().then(|| Error::Closed {
+            id: self.started.workflow_id.to_string(),
+            run_id: self.key.run,
+            status,
+        })
+    }
+}

@@ -1,0 +1,336 @@
+//! The task that owns one run, and orders all that reaches it.
+//!
+//! An owner exists while there is something to do for its run, or while the run's instance waits in memory.
+//! It takes messages, turns them into arrivals in the run's mailbox, lets the guest execute, and makes each
+//! step durable as one batch together with what the step implies. Only what is durable is acted upon.
+//!
+//! * [`messages`](self): what may reach a run, and what follows from it
+//! * [`books`]: what the owner knows of its run's rows, and the batch that it is about to commit
+//! * [`steps`]: loading, executing, closing steps
+//! * [`closing`]: the end of a run
+//! * [`activities`]: activities that have not closed
+
+mod activities;
+mod books;
+pub(crate) mod closing;
+mod messages;
+mod steps;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use refrain_engine::codec;
+use refrain_engine::guest::Guest;
+use refrain_engine::journal::Started;
+use refrain_engine::run::Run;
+use refrain_engine::time::Timestamp;
+use refrain_store::CommitError;
+use refrain_store::schema::{HeadVersion, Parked, RunKey, RunStatus, StoredHead};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tracing::Instrument;
+
+use crate::error::Error;
+use crate::executor::panic_message;
+use crate::shared::Shared;
+use activities::Activities;
+use books::Books;
+pub(crate) use books::read_all;
+pub(crate) use messages::{Message, Reply};
+
+/// Messages that are taken together, so that what arrived at once is delivered at once.
+const MESSAGES_AT_ONCE: usize = 1_000;
+
+/// The kind of parking of a run over which the host panicked.
+const HOST_PANIC: &str = "host-panic";
+
+fn panicked(message: &str) -> String {
+    format!("the host panicked: {message}; this is a bug of Refrain, please report it")
+}
+
+/// Why an owner cannot go on. Its run is untouched: the next message finds it as the store has it.
+#[derive(Debug)]
+enum Gone {
+    /// The store refused a commit for good, or cannot be read.
+    Store(Error),
+    /// Another owner has written the run.
+    Overtaken,
+}
+
+impl From<CommitError> for Gone {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict { .. } => Self::Overtaken,
+            other => Self::Store(other.into()),
+        }
+    }
+}
+
+impl<E: Into<Error>> From<E> for Gone
+where
+    E: IsRead,
+{
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Errors of reading the store.
+trait IsRead {}
+impl IsRead for refrain_store::StoreError {}
+impl IsRead for codec::DecodeError {}
+
+/// Owns a run until nothing is left to do for it.
+pub(crate) async fn own(shared: Arc<Shared>, key: RunKey, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    let span = tracing::info_span!("run", run_id = %key.run, namespace = %key.namespace);
+    let owned =
+        AssertUnwindSafe(open_and_run(&shared, &key, &mut inbox)).catch_unwind().instrument(span.clone());
+    match owned.await {
+        Ok(Ok(())) => {}
+        Ok(Err(gone)) => {
+            span.in_scope(|| tracing::warn!(reason = ?gone, "the run's owner lets go"));
+            match &gone {
+                Gone::Store(Error::Poisoned(reason)) => shared.fail(reason),
+                Gone::Store(error @ Error::TooLarge { .. }) => {
+                    let message =
+                        format!("{error}: pass large values by reference, in a file or an object store");
+                    park(&shared, &key, "limit", &message).instrument(span.clone()).await;
+                }
+                Gone::Store(_) | Gone::Overtaken => {}
+            }
+            leave_failed(&shared, &key, inbox);
+        }
+        Err(panic) => {
+            let message = panic_message(&*panic).to_owned();
+            span.in_scope(|| tracing::error!(message, "the host panicked over this run"));
+            park(&shared, &key, HOST_PANIC, &panicked(&message)).instrument(span).await;
+            leave_failed(&shared, &key, inbox);
+        }
+    }
+}
+
+/// Ends an owner that failed. What it has not taken in goes to the next one; each takes at least one message,
+/// so that this comes to an end. A store that has failed has no next one.
+fn leave_failed(shared: &Arc<Shared>, key: &RunKey, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    shared.residents.leaves(key);
+    shared.registry.remove(key);
+    inbox.close();
+    while let Ok(message) = inbox.try_recv() {
+        match shared.failure().borrow().clone() {
+            Some(reason) => message.refuse(Error::Poisoned(reason)),
+            None => shared.registry.send(shared, key, message),
+        }
+    }
+}
+
+async fn open_and_run(
+    shared: &Arc<Shared>,
+    key: &RunKey,
+    inbox: &mut mpsc::UnboundedReceiver<Message>,
+) -> Result<(), Gone> {
+    loop {
+        let Some(first) = inbox.recv().await else { return Ok(()) };
+        let opened = match first {
+            Message::Begin { started, stored } => Some((started, stored, None)),
+            other => read(shared, key)?.map(|(started, stored)| (started, stored, Some(other))),
+        };
+        let Some((started, stored, first)) = opened else {
+            // Something outlived its run: a timer's row, or a client's run id.
+            if shared.registry.leave(key, inbox) {
+                return Ok(());
+            }
+            continue;
+        };
+        return Owner::new(shared, key, started, stored, inbox).run(first).await;
+    }
+}
+
+fn read(shared: &Shared, key: &RunKey) -> Result<Option<(Arc<Started>, StoredHead)>, Gone> {
+    let (started, head) = (key.started(), key.head());
+    let Some(started) = shared.store.get(started.table, &started.bytes)? else { return Ok(None) };
+    let Some(head) = shared.store.get(head.table, &head.bytes)? else { return Ok(None) };
+    Ok(Some((Arc::new(codec::decode("run's start", &started)?), StoredHead::decode(&head)?)))
+}
+
+/// Parks the run of an owner that failed, as the store has it, so that it does not fail again and again.
+async fn park(shared: &Arc<Shared>, key: &RunKey, kind: &str, message: &str) {
+    if let Err(error) = park_as_stored(shared, key, kind, message).await {
+        tracing::error!(?error, "the run could not be parked");
+    }
+}
+
+async fn park_as_stored(shared: &Arc<Shared>, key: &RunKey, kind: &str, message: &str) -> Result<(), Gone> {
+    let Some((started, stored)) = read(shared, key)? else { return Ok(()) };
+    let (_, mut nobody) = mpsc::unbounded_channel();
+    let mut owner = Owner::new(shared, key, started, stored, &mut nobody);
+    if owner.books.head().status != RunStatus::Running {
+        return Ok(());
+    }
+    owner.park(Parked { kind: kind.to_owned(), message: message.to_owned(), ..owner.parked() });
+    owner.flush().await
+}
+
+/// One run in the hands of its task.
+struct Owner<'a> {
+    shared: &'a Arc<Shared>,
+    key: &'a RunKey,
+    started: Arc<Started>,
+    inbox: &'a mut mpsc::UnboundedReceiver<Message>,
+    books: Books,
+    activities: Activities,
+    /// The guest that waits, with the run it will go on with.
+    instance: Option<Instance>,
+    /// There may be something to deliver, or the first step is to be made.
+    dirty: bool,
+    /// The machine could not execute the guest, or a step ran too long: not before this time.
+    retry_at: Option<Timestamp>,
+    /// How often in a row that has happened.
+    retries: u32,
+    /// How often in a row a step ran longer than its budget.
+    overruns: u32,
+    /// How often in a row the closing step was thrown away for a message that came in while it executed.
+    redone: u32,
+    /// Senders wait until the step has ended.
+    holds_back: bool,
+    /// Messages of senders that wait.
+    held: Vec<Message>,
+    /// What bounds the runs that a boot or a timer wakes at once; given back when this one has looked around.
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+struct Instance {
+    guest: Box<dyn Guest>,
+    run: Box<Run>,
+}
+
+impl<'a> Owner<'a> {
+    fn new(
+        shared: &'a Arc<Shared>,
+        key: &'a RunKey,
+        started: Arc<Started>,
+        stored: StoredHead,
+        inbox: &'a mut mpsc::UnboundedReceiver<Message>,
+    ) -> Self {
+        let dirty = stored.head.records == 0 || stored.head.arrivals > 0;
+        let StoredHead { version: HeadVersion { version, .. }, .. } = stored;
+        let fresh = version == 1 && stored.head.records == 0;
+        Self {
+            shared,
+            key,
+            started,
+            inbox,
+            books: Books::new(stored, fresh),
+            activities: Activities::default(),
+            instance: None,
+            dirty,
+            retry_at: None,
+            retries: 0,
+            overruns: 0,
+            redone: 0,
+            holds_back: false,
+            held: Vec::new(),
+            permits: Vec::new(),
+        }
+    }
+
+    async fn run(mut self, first: Option<Message>) -> Result<(), Gone> {
+        self.restore_activities()?;
+        if let Some(first) = first {
+            self.handle(first).await?;
+        }
+        loop {
+            self.take_messages().await?;
+            self.work().await?;
+            if self.shared.is_shutting_down() {
+                self.stop_activities();
+            }
+            let idle_at = self.shared.now().after(self.shared.options.idle_timeout);
+            let asleep = self.instance.is_none() && self.activities.is_empty() && self.retry_at.is_none();
+            if (asleep || self.shared.is_shutting_down() && self.activities.is_empty())
+                && self.shared.registry.leave(self.key, self.inbox)
+            {
+                return Ok(());
+            }
+            let wake_at = self.activities.next_deadline().into_iter().chain(self.retry_at).min();
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.handle(message).await?,
+                    None => return Ok(()),
+                },
+                () = self.shared.clock.sleep_until(wake_at.unwrap_or(idle_at)), if wake_at.is_some() => {
+                    self.activities_due();
+                    self.retry_at = self.retry_at.filter(|at| *at > self.shared.now());
+                }
+                () = self.shared.clock.sleep_until(idle_at), if self.instance.is_some() => self.drop_instance(),
+            }
+        }
+    }
+
+    /// Takes what has come in meanwhile.
+    async fn take_messages(&mut self) -> Result<(), Gone> {
+        for _ in 0..MESSAGES_AT_ONCE {
+            if self.books.is_heavy() {
+                break;
+            }
+            let Ok(message) = self.inbox.try_recv() else { break };
+            self.handle(message).await?;
+        }
+        Ok(())
+    }
+
+    /// Executes while there is something to deliver, and makes durable what is not.
+    async fn work(&mut self) -> Result<(), Gone> {
+        while self.dirty
+            && self.retry_at.is_none()
+            && self.books.head().status == RunStatus::Running
+            && !self.shared.is_shutting_down()
+        {
+            self.advance().await?;
+            self.take_messages().await?;
+        }
+        self.flush().await?;
+        self.permits.clear();
+        match &self.instance {
+            Some(instance) => {
+                let bytes = instance.guest.resident_bytes();
+                for evicted in self.shared.residents.waits(self.key, bytes) {
+                    self.shared.registry.send_if_present(&evicted, Message::Evict);
+                }
+            }
+            None => self.shared.residents.leaves(self.key),
+        }
+        Ok(())
+    }
+
+    fn drop_instance(&mut self) {
+        self.instance = None;
+        self.shared.residents.leaves(self.key);
+    }
+
+    /// A reason to park, to be filled in.
+    fn parked(&self) -> Parked {
+        Parked {
+            kind: String::new(),
+            message: String::new(),
+            backtrace: Vec::new(),
+            mismatch: None,
+            at: self.shared.now(),
+        }
+    }
+
+    /// Parks a run over which the host panicked, so that it does not do so again and again.
+    fn park_for_panic(&mut self, message: &str) {
+        self.park(Parked { kind: HOST_PANIC.to_owned(), message: panicked(message), ..self.parked() });
+    }
+
+    /// Takes the run out of execution until someone helps. Its journal stays as it is.
+    fn park(&mut self, parked: Parked) {
+        tracing::warn!(
+            workflow_id = %self.started.workflow_id, kind = parked.kind, message = parked.message,
+            "the run is parked"
+        );
+        self.instance = None;
+        self.books.set_parked(Some(parked));
+        self.set_status(RunStatus::Parked, None);
+    }
+}

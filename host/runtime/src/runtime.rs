@@ -1,0 +1,335 @@
+//! What the server calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use refrain_engine::guest::Guests;
+use refrain_engine::ids::{Namespace, check_name};
+use refrain_plugin::Plugin;
+use refrain_store::Store;
+use refrain_store::schema::RunKey;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::components::Components;
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::inspect;
+use crate::options::Options;
+use crate::owner::{Message, Reply};
+use crate::recovery;
+use crate::shared::Shared;
+use crate::start::{self, within_payload_limit};
+use crate::types::{
+    ComponentSummary, ComponentVersion, Description, HistoryPage, ListFilter, NewComponent, Page, Registered,
+    RunResult, RunSummary, SendSignal, StartWorkflow, StartedWorkflow, Target,
+};
+
+/// The longest reason of a cancel or a termination, in bytes: it is kept in the journal.
+const MAX_REASON_BYTES: usize = 4_096;
+
+/// Owns all runs of a store. Clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+/// Whether a runtime serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Ready,
+    /// Its store has failed, for this reason: the process must exit.
+    Poisoned(String),
+    /// It is stopping.
+    ShuttingDown,
+}
+
+impl Runtime {
+    /// Begins a life of the host over this store: wakes what the last one left.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        guests: Arc<dyn Guests>,
+        plugins: Vec<Box<dyn Plugin>>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let boot = recovery::next_boot(&*store).await?;
+        let components = Components::load(&*store, &options.namespaces)?;
+        let executor = Executor::new(&plugins, options.activity_slots);
+        let shared = Arc::new(Shared::new(store, guests, clock, executor, components, options, boot));
+        for namespace in shared.namespaces().to_vec() {
+            tokio::spawn(fire_timers(Arc::clone(&shared), namespace));
+        }
+        let waking = Arc::clone(&shared);
+        tokio::spawn(async move {
+            if let Err(error) = recovery::wake_runs(&waking).await {
+                waking.fail(&error.to_string());
+            }
+        });
+        Ok(Self { shared })
+    }
+
+    /// Whether this runtime serves.
+    pub fn health(&self) -> Health {
+        match self.shared.check_open() {
+            Ok(()) => Health::Ready,
+            Err(Error::Poisoned(reason)) => Health::Poisoned(reason),
+            Err(_) => Health::ShuttingDown,
+        }
+    }
+
+    /// Which life of the host this is, from 1.
+    pub fn boot(&self) -> u64 {
+        self.shared.boot
+    }
+
+    /// Resolves, with the reason, when the store has failed and the process must exit.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.shared.failure();
+        let reason = failure.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        match reason {
+            Some(reason) => reason,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops: accepts nothing more, lets steps reach a wait and attempts end, within the grace of the
+    /// options. What has not ended by then is found by the next boot.
+    pub async fn shutdown(&self) {
+        self.shared.shut_down();
+        self.shared.registry.broadcast(|| Message::Shutdown);
+        let grace = self.shared.now().after(self.shared.options.shutdown_grace);
+        tokio::select! {
+            () = self.shared.registry.empty() => {}
+            () = self.shared.clock.sleep_until(grace) => {
+                tracing::warn!("the grace of the shutdown has passed: the next boot goes on with what has not ended");
+            }
+        }
+    }
+
+    /// Gives a component to a name, as its next version. Idempotent by digest. The caller has stored the code.
+    ///
+    /// # Errors
+    /// When the name is not acceptable or the store refuses.
+    pub async fn register_component(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        new: NewComponent,
+    ) -> Result<Registered, Error> {
+        self.shared.check_open()?;
+        self.shared.check_namespace(namespace)?;
+        let shared = &self.shared;
+        shared.components.register(&*shared.store, namespace, name, new, shared.now()).await
+    }
+
+    /// The components of a namespace, by name.
+    ///
+    /// # Errors
+    /// When the namespace does not exist.
+    pub fn components(
+        &self,
+        namespace: &Namespace,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<ComponentSummary>, Error> {
+        self.shared.check_namespace(namespace)?;
+        Ok(self.shared.components.list(namespace, limit, cursor))
+    }
+
+    /// A version of a component's name; `None`: the current one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn component(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<ComponentVersion, Error> {
+        self.shared.check_namespace(namespace)?;
+        self.shared.components.version(namespace, name, version)
+    }
+
+    /// All versions of a component's name, oldest first.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn component_versions(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<Vec<ComponentVersion>, Error> {
+        self.shared.check_namespace(namespace)?;
+        self.shared.components.versions(namespace, name)
+    }
+
+    /// Starts a workflow. The run is durable when this answers.
+    ///
+    /// # Errors
+    /// When the type is unknown, the id is in use, a value is not acceptable or the store refuses.
+    pub async fn start_workflow(
+        &self,
+        namespace: &Namespace,
+        request: StartWorkflow,
+    ) -> Result<StartedWorkflow, Error> {
+        self.shared.check_open()?;
+        self.shared.check_namespace(namespace)?;
+        start::start_workflow(&self.shared, namespace, request).await
+    }
+
+    /// Sends a signal. It is durable when this answers.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, too many messages wait, or the store refuses.
+    pub async fn signal(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        signal: SendSignal,
+    ) -> Result<(), Error> {
+        check_name("signal", &signal.name)?;
+        if let Some(request_id) = &signal.request_id {
+            check_name("request_id", request_id)?;
+        }
+        within_payload_limit("input", signal.input.size())?;
+        self.ask(namespace, target, |reply| Message::Signal { signal, reply }).await
+    }
+
+    /// Asks a run to cancel itself. The request is durable when this answers.
+    ///
+    /// # Errors
+    /// As [`Self::signal`].
+    pub async fn cancel(&self, namespace: &Namespace, target: &Target, reason: String) -> Result<(), Error> {
+        check_reason(&reason)?;
+        self.ask(namespace, target, |reply| Message::Cancel { reason, reply }).await
+    }
+
+    /// Ends a run. It has ended when this answers.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the store refuses.
+    pub async fn terminate(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        reason: String,
+    ) -> Result<(), Error> {
+        check_reason(&reason)?;
+        self.ask(namespace, target, |reply| Message::Terminate { reason, reply }).await
+    }
+
+    /// Lets a parked run try its step again.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the store refuses.
+    pub async fn resume(&self, namespace: &Namespace, target: &Target) -> Result<(), Error> {
+        self.ask(namespace, target, |reply| Message::Resume { reply }).await
+    }
+
+    /// All that can be told of a run.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be read.
+    pub async fn describe(&self, namespace: &Namespace, target: &Target) -> Result<Description, Error> {
+        let key = inspect::resolve(&self.shared, namespace, target)?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || inspect::describe(&shared, &key)).await
+    }
+
+    /// How a run ended; waits for that at most so long. Without a run id it follows the execution to its
+    /// latest run.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be read.
+    pub async fn result(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        wait: Duration,
+    ) -> Result<RunResult, Error> {
+        let key = inspect::resolve(&self.shared, namespace, target)?;
+        inspect::result(&self.shared, key, target.run_id.is_none(), wait).await
+    }
+
+    /// A run's history after the event with this number (0: from the beginning). Where there is nothing yet
+    /// it waits, at most so long.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be read.
+    pub async fn history(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        after: u64,
+        wait: Duration,
+        calls: bool,
+    ) -> Result<HistoryPage, Error> {
+        let key = inspect::resolve(&self.shared, namespace, target)?;
+        inspect::history(&self.shared, &key, after, wait, calls).await
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// When the cursor is not of this list or the store cannot be read.
+    pub fn list(
+        &self,
+        namespace: &Namespace,
+        filter: &ListFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<RunSummary>, Error> {
+        inspect::list(&self.shared, namespace, filter, limit, cursor)
+    }
+
+    async fn ask(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        message: impl FnOnce(Reply) -> Message,
+    ) -> Result<(), Error> {
+        self.shared.check_open()?;
+        let key = inspect::resolve(&self.shared, namespace, target)?;
+        let (reply, answer) = oneshot::channel();
+        self.shared.registry.send(&self.shared, &key, message(reply));
+        answer.await.unwrap_or_else(|_| {
+            self.shared.check_open()?;
+            Err(Error::Internal("the run's owner has failed: try again".to_owned()))
+        })
+    }
+}
+
+async fn fire_timers(shared: Arc<Shared>, namespace: Namespace) {
+    let Some(timers) = shared.timers(&namespace) else { return };
+    let fire = |run: RunKey, op, deadline, permit| {
+        shared.registry.send(&shared, &run, Message::TimerFired { op, deadline, permit });
+    };
+    tokio::select! {
+        fired = timers.run(fire) => {
+            if let Err(error) = fired {
+                shared.fail(&error.to_string());
+            }
+        }
+        // What is not fired is found by the next boot.
+        () = shared.stopping() => {}
+    }
+}
+
+/// Reads that may be long go where they may block.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+}
+
+fn check_reason(reason: &str) -> Result<(), Error> {
+    if reason.len() <= MAX_REASON_BYTES {
+        return Ok(());
+    }
+    Err(Error::TooLarge { what: "reason", bytes: reason.len(), limit: MAX_REASON_BYTES })
+}

@@ -1,0 +1,268 @@
+//! What callers give to the runtime and get from it.
+
+use refrain_engine::failure::Failure;
+use refrain_engine::history::HistoryEvent;
+use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
+use refrain_engine::journal::ExecutionRef;
+use refrain_engine::payload::Payload;
+use refrain_engine::time::Timestamp;
+pub use refrain_store::schema::{
+    ComponentVersion, MessageDefinition, OnTrap, Parked, RunStatus, StoredMismatch, WorkflowDefinition,
+};
+
+/// Which run is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The execution.
+    pub workflow_id: WorkflowId,
+    /// The run; `None`: the current one.
+    pub run_id: Option<RunId>,
+}
+
+/// A component that was inspected and stored.
+#[derive(Clone, Debug)]
+pub struct NewComponent {
+    /// The SHA-256 of the uploaded bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub uploaded_bytes: u64,
+    /// Name and version of the SDK.
+    pub sdk: String,
+    /// What the component imports.
+    pub imports: Vec<String>,
+    /// What it defines.
+    pub workflows: Vec<WorkflowDefinition>,
+}
+
+/// The answer to an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The version that the name has now.
+    pub version: u32,
+    /// False when that version had this digest already.
+    pub created: bool,
+}
+
+/// A component's name in a list.
+#[derive(Clone, Debug)]
+pub struct ComponentSummary {
+    /// The name.
+    pub name: String,
+    /// The version that new runs get.
+    pub current: u32,
+    /// Its digest.
+    pub digest: Digest,
+    /// When it was uploaded.
+    pub updated_at: Timestamp,
+    /// The workflow types that it defines.
+    pub workflows: Vec<String>,
+}
+
+/// A start.
+#[derive(Clone, Debug)]
+pub struct StartWorkflow {
+    /// The workflow's type.
+    pub workflow: String,
+    /// The execution's id; `None`: the host makes one.
+    pub id: Option<WorkflowId>,
+    /// The workflow's argument.
+    pub input: Payload,
+    /// The component; `None`: the one that defines the type.
+    pub component: Option<String>,
+    /// The version of the component; `None`: the current one.
+    pub version: Option<u32>,
+    /// A repeated start with the same key is the same start.
+    pub request_id: Option<String>,
+    /// Where activities go that name no queue; `None`: `default`.
+    pub task_queue: Option<String>,
+    /// Named values for people.
+    pub memo: Vec<(String, Payload)>,
+}
+
+impl StartWorkflow {
+    /// A start with defaults.
+    pub fn new(workflow: impl Into<String>, input: Payload) -> Self {
+        Self {
+            workflow: workflow.into(),
+            id: None,
+            input,
+            component: None,
+            version: None,
+            request_id: None,
+            task_queue: None,
+            memo: Vec::new(),
+        }
+    }
+}
+
+/// The answer to a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartedWorkflow {
+    /// The execution.
+    pub workflow_id: WorkflowId,
+    /// Its run.
+    pub run_id: RunId,
+    /// False when the same request had started it before.
+    pub created: bool,
+}
+
+/// A signal.
+#[derive(Clone, Debug)]
+pub struct SendSignal {
+    /// Its name.
+    pub name: String,
+    /// Its argument.
+    pub input: Payload,
+    /// A repeated signal with the same key is the same signal.
+    pub request_id: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// Its execution.
+    pub workflow_id: WorkflowId,
+    /// The run.
+    pub run_id: RunId,
+    /// Its type.
+    pub workflow: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// All that can be told of a run without its guest.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// As in a list.
+    pub summary: RunSummary,
+    /// Where activities go that name no queue.
+    pub task_queue: String,
+    /// Counts the attempts of the run's own retry policy, from 1.
+    pub attempt: u32,
+    /// The component's name when the run started.
+    pub component: String,
+    /// The version of that name.
+    pub version: u32,
+    /// The code.
+    pub digest: Digest,
+    /// The workflow's argument.
+    pub input: Payload,
+    /// The run that started this one as its child.
+    pub parent: Option<ExecutionRef>,
+    /// The run that this one continues.
+    pub continued_run_id: Option<RunId>,
+    /// The run that continues this one.
+    pub continued_to: Option<RunId>,
+    /// Why the run is parked.
+    pub parked: Option<Parked>,
+    /// What the run waits for, in words.
+    pub waiting: Option<String>,
+    /// Activities that have not closed.
+    pub pending_activities: Vec<PendingActivity>,
+    /// Timers that have not fired.
+    pub pending_timers: Vec<PendingTimer>,
+    /// Arrivals that lie in the mailbox.
+    pub mailbox_waiting: u64,
+    /// Someone asked the run to cancel itself.
+    pub cancel_requested: bool,
+    /// Records of the journal.
+    pub journal_steps: u64,
+    /// Calls and deliveries in it.
+    pub journal_entries: u64,
+    /// Its bytes.
+    pub journal_bytes: u64,
+    /// Whether the run is in memory.
+    pub resident: bool,
+    /// Named values for people.
+    pub memo: Vec<(String, Payload)>,
+}
+
+/// An activity that has not closed.
+#[derive(Clone, Debug)]
+pub struct PendingActivity {
+    /// Its op.
+    pub op: Op,
+    /// Its type.
+    pub name: String,
+    /// The number of the current attempt, or of the next one.
+    pub attempt: u32,
+    /// `scheduled`, `running` or `backoff`.
+    pub state: &'static str,
+    /// When it was scheduled.
+    pub scheduled_at: Timestamp,
+    /// When the current attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When the next attempt begins.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why the attempt before failed.
+    pub last_failure: Option<Failure>,
+    /// The details of the last heartbeat that was kept.
+    pub last_heartbeat: Option<Payload>,
+    /// 0: no limit.
+    pub maximum_attempts: u32,
+}
+
+/// A timer that has not fired.
+#[derive(Clone, Debug)]
+pub struct PendingTimer {
+    /// Its op.
+    pub op: Op,
+    /// When it fires.
+    pub deadline: Timestamp,
+    /// One line for people.
+    pub summary: Option<String>,
+}
+
+/// How a run stands for who waits for its result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunResult {
+    /// It has not ended.
+    Running {
+        /// Running or parked.
+        status: RunStatus,
+        /// The run.
+        run_id: RunId,
+    },
+    /// It has ended.
+    Closed {
+        /// The run.
+        run_id: RunId,
+        /// How.
+        status: RunStatus,
+        /// With what.
+        outcome: Result<Payload, Failure>,
+    },
+}
+
+/// A part of a run's history.
+#[derive(Clone, Debug)]
+pub struct HistoryPage {
+    /// The run.
+    pub run_id: RunId,
+    /// The events.
+    pub events: Vec<HistoryEvent>,
+    /// Whether the run has ended, so that no event follows.
+    pub closed: bool,
+}
+
+/// Which runs are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ListFilter {
+    /// Those with this status.
+    pub status: Option<RunStatus>,
+    /// Those of this type.
+    pub workflow: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` at the end.
+    pub next_cursor: Option<String>,
+}

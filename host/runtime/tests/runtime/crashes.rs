@@ -1,0 +1,218 @@
+//! The host stops at each of its writes, before and after it, and the next one brings the run to the same end.
+
+use std::sync::Arc;
+
+use refrain_engine::call::{Completion, Interest};
+use refrain_engine::failure::Outcome;
+use refrain_engine::mailbox::Event;
+use refrain_engine::payload::Payload;
+use refrain_runtime::{Error, RunResult};
+use refrain_store::{Fault, FaultyStore};
+
+use crate::basics::{countdown, fan_out, sequence};
+use crate::world::*;
+
+/// What a client does, and does again with the next host where this one failed it. Answers what it got in the end.
+type Client = fn(Host) -> futures::future::BoxFuture<'static, Result<Result<Payload, String>, Error>>;
+
+/// How a workflow ended, as a client of a host that may fail sees it.
+async fn ended(host: &Host, id: &str) -> Result<Result<Payload, String>, Error> {
+    match host.runtime.result(&host.namespace, &target(id), A_DAY).await? {
+        RunResult::Closed { outcome, .. } => Ok(outcome.map_err(|failure| failure.to_string())),
+        RunResult::Running { .. } if host.is_sound() => panic!("{id} hangs: {:#?}", host.describe(id).await),
+        RunResult::Running { .. } => Err(Error::ShuttingDown),
+    }
+}
+
+/// Sweeps the writes of a scenario, each `stride`-th of them.
+fn sweep(workflows: fn(&World), client: Client, stride: usize, expected: &Payload) {
+    let writes = {
+        let world = World::new();
+        workflows(&world);
+        let store = Arc::new(FaultyStore::new(Arc::clone(&world.store)));
+        let counted = Arc::clone(&store);
+        let got = world.live_on(store, async |host| {
+            let got = client(host.clone()).await;
+            host.settle().await;
+            got
+        });
+        assert_eq!(got.unwrap().unwrap().as_ref(), Ok(expected), "without a crash");
+        world.check_rest();
+        counted.writes()
+    };
+    for write in (1..=writes).step_by(stride) {
+        for fault in [Fault::StopBefore(write), Fault::StopAfter(write)] {
+            let world = World::new();
+            workflows(&world);
+            let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), fault.clone()));
+            let first = world.live_on(store, async |host| client(host).await).and_then(|got| got);
+            let recorded = world.recorded();
+            let got = world.live(async |host| {
+                let got = client(host.clone()).await;
+                host.settle().await;
+                got
+            });
+            assert_eq!(got.unwrap().as_ref(), Ok(expected), "{fault:?}, and the first host said {first:?}");
+            let now = world.recorded();
+            for (activity, count) in recorded {
+                assert_eq!(
+                    now.get(&activity),
+                    Some(&count),
+                    "{fault:?}: {activity} ran again after its record"
+                );
+            }
+            world.check_rest();
+        }
+    }
+}
+
+#[test]
+fn activities_in_a_row() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("sequence", "s", "null").await?;
+            ended(&host, "s").await
+        })
+    };
+    sweep(sequence, client, 1, &json(10));
+}
+
+#[test]
+fn a_hundred_activities_at_once() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("fan-out", "f", "null").await?;
+            ended(&host, "f").await
+        })
+    };
+    sweep(fan_out, client, 1, &json(4950));
+}
+
+#[test]
+fn timers() {
+    fn workflows(world: &World) {
+        world.workflow("timers", |host, _| async move {
+            let (short, long) = (host.timer(secs(10))?, host.timer(secs(3_600))?);
+            outcome(&host, short).await?;
+            let other = host.timer(secs(100))?;
+            host.cancel(long, "too long")?;
+            outcome(&host, long).await?;
+            outcome(&host, other).await?;
+            host.timer(secs(1_000_000))?;
+            completed(3)
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("timers", "t", "null").await?;
+            ended(&host, "t").await
+        })
+    };
+    sweep(workflows, client, 1, &json(3));
+}
+
+#[test]
+fn signals() {
+    fn workflows(world: &World) {
+        world.workflow("signals", |host, _| async move {
+            let mut got = Vec::new();
+            while got.len() < 3 {
+                for event in host.wait(Interest::Everything).await? {
+                    let Event::Signal { input, .. } = event else { panic!("a signal, and not {event:?}") };
+                    got.push(text(&input));
+                }
+            }
+            completed(format!("{got:?}").replace('"', ""))
+        });
+    }
+    // The same request is sent again when its answer was lost: it must neither be lost nor come twice.
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("signals", "s", "null").await?;
+            for n in ["1", "2", "3"] {
+                match host.signal("s", "number", n, Some(n)).await {
+                    Ok(()) | Err(Error::Closed { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            ended(&host, "s").await
+        })
+    };
+    sweep(workflows, client, 1, &json("[1, 2, 3]"));
+}
+
+#[test]
+fn canceled_detached_and_retried_activities() {
+    fn workflows(world: &World) {
+        world.workflow("cancels", |host, _| async move {
+            let hanging = host.activity(activity("hang", 1))?;
+            let waited = host.activity(with("hang", 2, |options| {
+                options.cancellation = refrain_engine::call::Cancellation::WaitForCancellation;
+            }))?;
+            let detached = host.activity(activity("hang", 3))?;
+            let retried = host.activity(activity("flaky", 2))?;
+            outcome(&host, retried).await?;
+            host.detach(detached)?;
+            host.cancel(hanging, "enough")?;
+            host.cancel(waited, "enough")?;
+            for op in [hanging, waited] {
+                assert!(matches!(outcome(&host, op).await?, Outcome::Failed(_)));
+            }
+            completed(2)
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("cancels", "c", "null").await?;
+            ended(&host, "c").await
+        })
+    };
+    sweep(workflows, client, 1, &json(2));
+}
+
+#[test]
+fn continuing_as_new() {
+    fn workflows(world: &World) {
+        countdown(world);
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("countdown", "c", "2").await?;
+            // Two requests, each of which the runs of the execution see at least once.
+            for n in ["one", "two"] {
+                match host.signal("c", n, "0", Some(n)).await {
+                    Ok(()) | Err(Error::Closed { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            ended(&host, "c").await
+        })
+    };
+    sweep(workflows, client, 1, &json(2));
+}
+
+#[test]
+fn a_failing_and_a_canceled_run() {
+    fn workflows(world: &World) {
+        world.workflow("cleanup", |host, _| async move {
+            let work = host.activity(activity("hang", 1))?;
+            let event = host.wait(Interest::OpsAndMessages(vec![work])).await?.remove(0);
+            assert!(matches!(event, Event::CancelRequested { .. }), "{event:?}");
+            host.cancel(work, "canceled")?;
+            outcome(&host, work).await?;
+            assert_eq!(run(&host, activity("echo", 5)).await?, Ok(json(5)));
+            Ok(Completion::Completed(json(5)))
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("cleanup", "c", "null").await?;
+            match host.cancel("c").await {
+                Ok(()) | Err(Error::Closed { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            ended(&host, "c").await
+        })
+    };
+    sweep(workflows, client, 1, &json(5));
+}

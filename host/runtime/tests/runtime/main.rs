@@ -1,0 +1,14 @@
+//! The runtime over scripted guests, stores in memory that fail when they are told to, and a virtual time.
+//!
+//! A [`world::World`] outlives the host; each life of the host in it is a tokio runtime of its own, and a crash is
+//! the end of that: no task of it does anything more.
+
+mod activities;
+mod basics;
+mod crashes;
+mod parking;
+mod races;
+mod scale;
+mod shutdown;
+mod threads;
+mod world;
