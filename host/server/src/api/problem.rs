@@ -1,0 +1,239 @@
+//! How a refusal becomes an answer: problem details with a stable type, a status and a hint.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use refrain_engine::ids::RunId;
+use refrain_runtime::Error;
+
+use crate::suggest::{nearest, nearest_listed};
+use crate::wire::Problem;
+
+/// The media type of problem details.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Seconds after which a refusal that passes by itself is worth another try.
+const RETRY_AFTER: &str = "1";
+
+/// Every kind of problem the API has. Their names are part of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A field, a parameter or a header has a value that does not do.
+    Invalid,
+    /// The body is not JSON, or not all of it arrived.
+    MalformedBody,
+    /// The API key is absent or wrong.
+    Unauthorized,
+    /// The `Host` header names someone else.
+    ForeignHost,
+    /// A web page of another origin asked.
+    ForeignOrigin,
+    /// What the path names is not there.
+    NotFound,
+    /// There is no such path.
+    UnknownRoute,
+    /// There is no such namespace.
+    UnknownNamespace,
+    /// No component defines the workflow type.
+    UnknownWorkflow,
+    /// The path has other methods.
+    MethodNotAllowed,
+    /// The execution is running already.
+    AlreadyRunning,
+    /// Several components define the workflow type.
+    Ambiguous,
+    /// The run is over.
+    Closed,
+    /// Something exceeds a limit.
+    TooLarge,
+    /// The body has another content type.
+    UnsupportedMediaType,
+    /// The upload is no component that this host can run.
+    InvalidComponent,
+    /// Too much at once.
+    Busy,
+    /// The host failed.
+    Internal,
+    /// The host is going down.
+    Unavailable,
+    /// The disk is full.
+    Full,
+}
+
+impl Kind {
+    /// The last part of the type's URN, the title, and the status.
+    fn describe(self) -> (&'static str, &'static str, StatusCode) {
+        match self {
+            Self::Invalid => ("invalid", "The request is not valid", StatusCode::BAD_REQUEST),
+            Self::MalformedBody => ("malformed-body", "The body cannot be read", StatusCode::BAD_REQUEST),
+            Self::Unauthorized => {
+                ("unauthorized", "The API key is missing or wrong", StatusCode::UNAUTHORIZED)
+            }
+            Self::ForeignHost => ("foreign-host", "The Host header is not allowed", StatusCode::FORBIDDEN),
+            Self::ForeignOrigin => ("foreign-origin", "The Origin is not allowed", StatusCode::FORBIDDEN),
+            Self::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
+            Self::UnknownRoute => ("unknown-route", "There is no such path", StatusCode::NOT_FOUND),
+            Self::UnknownNamespace => {
+                ("unknown-namespace", "There is no such namespace", StatusCode::NOT_FOUND)
+            }
+            Self::UnknownWorkflow => {
+                ("unknown-workflow", "There is no such workflow type", StatusCode::NOT_FOUND)
+            }
+            Self::MethodNotAllowed => {
+                ("method-not-allowed", "The path has no such method", StatusCode::METHOD_NOT_ALLOWED)
+            }
+            Self::AlreadyRunning => {
+                ("already-running", "The execution is running already", StatusCode::CONFLICT)
+            }
+            Self::Ambiguous => {
+                ("ambiguous", "Several components define the workflow type", StatusCode::CONFLICT)
+            }
+            Self::Closed => ("closed", "The run is over", StatusCode::CONFLICT),
+            Self::TooLarge => ("too-large", "It is too large", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                "The content type is not supported",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::InvalidComponent => {
+                ("invalid-component", "The component cannot be run here", StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Self::Busy => ("busy", "Too much at once", StatusCode::TOO_MANY_REQUESTS),
+            Self::Internal => ("internal", "The host failed", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::Unavailable => {
+                ("unavailable", "The host is not available", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::Full => ("full", "The host is out of space", StatusCode::INSUFFICIENT_STORAGE),
+        }
+    }
+}
+
+/// Why a request is refused. Its answer is a [`Problem`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    kind: Kind,
+    detail: String,
+    hint: String,
+    field: Option<String>,
+    run_id: Option<RunId>,
+}
+
+impl Refusal {
+    /// A refusal of a kind: what went wrong, and what to do about it.
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), hint: hint.into(), field: None, run_id: None }
+    }
+
+    /// A value that does not do.
+    pub(crate) fn invalid(
+        field: impl Into<String>,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::new(Kind::Invalid, detail, hint).about(field)
+    }
+
+    /// The host's own failure; what it was is for the log.
+    pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
+        tracing::error!("internal error: {what}");
+        Self::new(
+            Kind::Internal,
+            "an internal error happened; the host's log says more",
+            "try again; report it if it stays",
+        )
+    }
+
+    /// Names the field that is to blame.
+    pub(crate) fn about(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// What serde says of the field at a path, with a hint.
+    pub(crate) fn from_serde(path: &str, message: &str) -> Self {
+        let hint = match nearest_listed(message) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "see /openapi.json for the fields and their types".to_owned(),
+        };
+        let quoted = message.split('`').nth(1).unwrap_or_default();
+        // The path of an unknown field ends with it; the path of a missing one is that of what lacks it.
+        let (detail, field) = match message {
+            _ if message.starts_with("unknown field") => (message.to_owned(), path.to_owned()),
+            _ if message.starts_with("missing field") && path == "." => {
+                (message.to_owned(), quoted.to_owned())
+            }
+            _ if message.starts_with("missing field") => {
+                (format!("{path}: {message}"), format!("{path}.{quoted}"))
+            }
+            _ => (format!("{path}: {message}"), path.to_owned()),
+        };
+        Self::new(Kind::Invalid, detail, hint).about(field)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (slug, title, status) = refusal.kind.describe();
+        Self {
+            problem_type: format!("urn:refrain:problem:{slug}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: refusal.detail,
+            hint: refusal.hint,
+            field: refusal.field,
+            run_id: refusal.run_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (_, _, status) = self.kind.describe();
+        // Strings and numbers always serialise.
+        let body = serde_json::to_string(&Problem::from(self)).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let (detail, mut hint) = (error.to_string(), error.hint().to_owned());
+        if let Error::UnknownWorkflow { workflow, known } = &error
+            && let Some(near) = nearest(workflow, known.iter().map(String::as_str))
+        {
+            hint = format!("did you mean `{near}`?");
+        }
+        let kind = match &error {
+            Error::NotFound { .. } => Kind::NotFound,
+            Error::AlreadyRunning { .. } => Kind::AlreadyRunning,
+            Error::Ambiguous { .. } => Kind::Ambiguous,
+            Error::UnknownWorkflow { .. } => Kind::UnknownWorkflow,
+            Error::Closed { .. } => Kind::Closed,
+            Error::Invalid { .. } => Kind::Invalid,
+            Error::TooLarge { .. } => Kind::TooLarge,
+            Error::Busy { .. } => Kind::Busy,
+            Error::Full => Kind::Full,
+            Error::ShuttingDown | Error::Poisoned(_) => Kind::Unavailable,
+            Error::Internal(what) => return Self::internal(what),
+        };
+        let mut refusal = Self::new(kind, detail, hint);
+        match error {
+            Error::Invalid { field, .. } => refusal.field = Some(field),
+            Error::AlreadyRunning { run_id, .. } | Error::Closed { run_id, .. } => {
+                refusal.run_id = Some(run_id);
+            }
+            _ => {}
+        }
+        refusal
+    }
+}

@@ -1,0 +1,182 @@
+//! The command line: one file for each command.
+//!
+//! Data goes to standard output, words to standard error. With `--json`, standard output has what the host answered,
+//! byte for byte. Exit codes are listed in [`Exit`] and in `--help`.
+
+mod bench;
+mod component_list;
+mod component_push;
+mod component_show;
+mod exit;
+mod follow;
+mod input;
+mod output;
+mod server;
+mod workflow_cancel;
+mod workflow_describe;
+mod workflow_execute;
+mod workflow_list;
+mod workflow_result;
+mod workflow_resume;
+mod workflow_show;
+mod workflow_signal;
+mod workflow_start;
+mod workflow_terminate;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::{CliError, Exit};
+use output::Output;
+
+use crate::client::Client;
+use crate::config::DEFAULT_LISTEN;
+
+/// A durable workflow host: workflows are WebAssembly components, and survive the host.
+#[derive(Debug, Parser)]
+#[command(name = "refrain", version, after_help = Exit::HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of all commands that talk to a host.
+#[derive(Debug, Args)]
+struct Global {
+    /// The host's address.
+    #[arg(long, global = true, env = "REFRAIN_ADDRESS", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
+    #[arg(value_name = "URL", help_heading = "Host")]
+    address: String,
+    /// The namespace.
+    #[arg(long, global = true, env = "REFRAIN_NAMESPACE", default_value = "default", value_name = "NAME")]
+    #[arg(help_heading = "Host")]
+    namespace: String,
+    /// The host's API key. Better given in the environment, since command lines can be seen by others.
+    #[arg(long, global = true, env = "REFRAIN_API_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(help_heading = "Host")]
+    api_key: Option<String>,
+    /// Print JSON: what the host answered, one line for each answer or event.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a host.
+    Server(server::Server),
+    /// Upload components and look at them.
+    #[command(subcommand, visible_alias = "components")]
+    Component(ComponentCommand),
+    /// Measure this machine and this build.
+    Bench(bench::Bench),
+    /// Start executions, look at them, and talk to them.
+    #[command(subcommand, visible_alias = "workflows")]
+    Workflow(WorkflowCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ComponentCommand {
+    Push(component_push::Push),
+    List(component_list::List),
+    Show(component_show::Show),
+}
+
+#[derive(Debug, Subcommand)]
+enum WorkflowCommand {
+    Start(workflow_start::Start),
+    Execute(workflow_execute::Execute),
+    List(workflow_list::List),
+    Describe(workflow_describe::Describe),
+    Show(workflow_show::Show),
+    Result(workflow_result::AwaitResult),
+    Signal(workflow_signal::Signal),
+    Cancel(workflow_cancel::Cancel),
+    Terminate(workflow_terminate::Terminate),
+    Resume(workflow_resume::Resume),
+}
+
+/// What commands that talk to a host work with.
+struct Context {
+    client: Client,
+    out: Output,
+}
+
+/// How a command ends.
+type Ending = Result<Exit, CliError>;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.global.json);
+    let ended = match cli.command {
+        Command::Server(server) => server.run(cli.global.api_key),
+        Command::Bench(bench) => bench.run(cli.global.json),
+        Command::Component(command) => with_client(cli.global, |context| component(command, context)),
+        Command::Workflow(command) => with_client(cli.global, |context| workflow(command, context)),
+    };
+    let exit = ended.unwrap_or_else(|error| {
+        out.error(&error);
+        error.exit()
+    });
+    exit.into()
+}
+
+fn with_client<F: Future<Output = Ending>>(global: Global, run: impl FnOnce(Context) -> F) -> Ending {
+    let client = Client::new(&global.address, &global.namespace, global.api_key)?;
+    let context = Context { client, out: Output::new(global.json) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::system("cannot start", &error))?.block_on(run(context))
+}
+
+async fn component(command: ComponentCommand, context: Context) -> Ending {
+    match command {
+        ComponentCommand::Push(push) => push.run(&context).await,
+        ComponentCommand::List(list) => list.run(&context).await,
+        ComponentCommand::Show(show) => show.run(&context).await,
+    }
+}
+
+async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
+    match command {
+        WorkflowCommand::Start(start) => start.run(&context).await,
+        WorkflowCommand::Execute(execute) => execute.run(&context).await,
+        WorkflowCommand::List(list) => list.run(&context).await,
+        WorkflowCommand::Describe(describe) => describe.run(&context).await,
+        WorkflowCommand::Show(show) => show.run(&context).await,
+        WorkflowCommand::Result(result) => result.run(&context).await,
+        WorkflowCommand::Signal(signal) => signal.run(&context).await,
+        WorkflowCommand::Cancel(cancel) => cancel.run(&context).await,
+        WorkflowCommand::Terminate(terminate) => terminate.run(&context).await,
+        WorkflowCommand::Resume(resume) => resume.run(&context).await,
+    }
+}
+
+/// Which run of an execution: arguments that several commands share.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The execution's id.
+    id: String,
+    /// The run; the execution's latest one unless given.
+    #[arg(long, value_name = "RUN_ID")]
+    run_id: Option<String>,
+}
+
+/// A length of time as people write it: `30s`, `1m 30s`.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let length = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    length.try_into().map_err(|_| "a length of time is not negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,351 @@
+//! The configuration: a TOML file, and what the command line or the environment puts in its place.
+//!
+//! Every key with its meaning and its default is in `refrain.example.toml`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fmt, io};
+
+use jiff::SignedDuration;
+use refrain_engine::ids::{InvalidName, Namespace};
+use refrain_plugins::fs::FsConfig;
+use serde::{Deserialize, Deserializer};
+
+use crate::suggest::nearest_listed;
+
+/// The address a host listens on unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7420";
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the API is served.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// Where everything durable is.
+    pub data_dir: PathBuf,
+    /// The namespaces there are.
+    pub namespaces: Vec<String>,
+    /// The key that requests must carry.
+    pub api_key: Option<ApiKey>,
+    /// Further names of this host.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may use the API.
+    pub allowed_origins: Vec<String>,
+    /// The largest component.
+    pub max_upload_bytes: usize,
+    /// How long a stop may take.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown_grace: Duration,
+    /// What the host says about itself.
+    pub log: LogConfig,
+    /// How runs are executed.
+    pub runtime: RuntimeConfig,
+    /// What the built-in plugins may do.
+    pub plugins: PluginsConfig,
+}
+
+/// What the host says about itself, on its standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Which lines: a level, or directives as `tracing` takes them.
+    pub filter: String,
+    /// How they look.
+    pub format: LogFormat,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// How runs are executed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// How long a waiting run's instance stays in memory.
+    #[serde(deserialize_with = "duration")]
+    pub idle_timeout: Duration,
+    /// Memory of all instances together.
+    pub resident_bytes: usize,
+    /// Instances in memory at a time; 0 for as many as the machine holds.
+    pub max_resident: usize,
+    /// Activities that run at a time.
+    pub activity_slots: usize,
+}
+
+/// What the built-in plugins may do: what is not listed cannot be reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginsConfig {
+    /// Files.
+    pub fs: FsConfig,
+}
+
+/// A key that is not shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct ApiKey(pub String);
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(...)")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            data_dir: PathBuf::from("refrain-data"),
+            namespaces: vec![Namespace::DEFAULT.to_owned()],
+            api_key: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            // A Python runtime with its library has 40 MiB.
+            max_upload_bytes: 64 * 1024 * 1024,
+            shutdown_grace: Duration::from_secs(10),
+            log: LogConfig::default(),
+            runtime: RuntimeConfig::default(),
+            plugins: PluginsConfig::default(),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        let options = refrain_runtime::Options::default();
+        Self {
+            idle_timeout: options.idle_timeout,
+            resident_bytes: options.resident_bytes,
+            max_resident: 0,
+            activity_slots: options.activity_slots,
+        }
+    }
+}
+
+/// Why there is no configuration. Each one says where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration {} is not valid: {message}", path.display())]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, with its place and, for a slip, the key that was likely meant.
+        message: String,
+    },
+    /// A namespace has a bad name.
+    #[error("namespaces: {0}")]
+    Namespace(#[from] InvalidName),
+    /// There is none.
+    #[error("namespaces is empty: list at least one, such as \"default\"")]
+    NoNamespace,
+    /// The API key is empty.
+    #[error("api_key is empty: leave it out, or choose one that cannot be guessed")]
+    EmptyApiKey,
+    /// Everybody could do everything.
+    #[error(
+        "listen is {0}, which others can reach, and there is no API key: \
+         set api_key or REFRAIN_API_KEY, or listen on 127.0.0.1"
+    )]
+    Unprotected(SocketAddr),
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, has an unknown key, or a value of another type.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|message| ConfigError::Parse { path: path.to_owned(), message })
+    }
+
+    /// Parses the text of a file; an error says where and what.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let shown = error.to_string();
+            match nearest_listed(error.message()) {
+                Some(near) => format!("{}\ndid you mean `{near}`?", shown.trim_end()),
+                None => shown.trim_end().to_owned(),
+            }
+        })
+    }
+
+    /// The namespaces, checked.
+    ///
+    /// # Errors
+    /// When there is none, or one has a bad name.
+    pub fn namespaces(&self) -> Result<Vec<Namespace>, ConfigError> {
+        let names: Vec<_> = self.namespaces.iter().map(Namespace::new).collect::<Result<_, _>>()?;
+        if names.is_empty() { Err(ConfigError::NoNamespace) } else { Ok(names) }
+    }
+
+    /// Refuses what would leave the host open to others.
+    ///
+    /// # Errors
+    /// When it listens where others reach it and wants no key.
+    pub fn check_access(&self) -> Result<(), ConfigError> {
+        match &self.api_key {
+            Some(ApiKey(key)) if key.is_empty() => Err(ConfigError::EmptyApiKey),
+            None if !self.listen.ip().is_loopback() => Err(ConfigError::Unprotected(self.listen)),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// A length of time as people write it: `"30s"`, `"1m 30s"`, `"500ms"`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let remedy = "a length of time is written like \"30s\" or \"500ms\"";
+    parsed(deserializer, remedy, |text| text.parse::<SignedDuration>().ok()?.try_into().ok())
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let remedy = "an address to listen on is written like \"127.0.0.1:7420\", or \"[::1]:7420\"";
+    parsed(deserializer, remedy, |text| text.parse().ok())
+}
+
+/// A value that is written as a text of some form.
+fn parsed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    remedy: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer).ok();
+    text.and_then(|text| parse(&text)).ok_or_else(|| serde::de::Error::custom(remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../refrain.example.toml");
+
+    #[test]
+    fn the_example_is_the_default() {
+        assert_eq!(Config::parse(EXAMPLE).expect("the example parses"), Config::default());
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        // serde lists the keys of a table when it meets one that is not among them.
+        for table in ["", "log", "runtime", "plugins", "plugins.fs", "plugins.fs.directories.x"] {
+            let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
+            let error =
+                toml::from_str::<Config>(&format!("{header}no_such_key = 1")).expect_err("an unknown key");
+            let keys: Vec<&str> = error.message().split('`').skip(3).step_by(2).collect();
+            assert!(!keys.is_empty(), "{table}: {}", error.message());
+            for key in keys {
+                let written = EXAMPLE.lines().any(|line| {
+                    let line = line.trim_start_matches(['#', ' ']);
+                    line.starts_with(&format!("{key} =")) || line.starts_with('[') && line.contains(key)
+                });
+                assert!(written, "refrain.example.toml does not document {key} of [{table}]");
+            }
+        }
+    }
+
+    #[test]
+    fn errors_name_the_key_the_place_and_the_remedy() {
+        let cases: [(&str, Expect); 5] = [
+            (
+                "listn = \"127.0.0.1:1\"",
+                expect![[r#"
+                TOML parse error at line 1, column 1
+                  |
+                1 | listn = "127.0.0.1:1"
+                  | ^^^^^
+                unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `plugins`
+                did you mean `listen`?"#]],
+            ),
+            (
+                "[runtime]\nidle_timeout = 10",
+                expect![[r#"
+                    TOML parse error at line 2, column 16
+                      |
+                    2 | idle_timeout = 10
+                      |                ^^
+                    a length of time is written like "30s" or "500ms""#]],
+            ),
+            (
+                "[runtime]\nidle_timeout = \"soon\"",
+                expect![[r#"
+                    TOML parse error at line 2, column 16
+                      |
+                    2 | idle_timeout = "soon"
+                      |                ^^^^^^
+                    a length of time is written like "30s" or "500ms""#]],
+            ),
+            (
+                "listen = \"localhost\"",
+                expect![[r#"
+                    TOML parse error at line 1, column 10
+                      |
+                    1 | listen = "localhost"
+                      |          ^^^^^^^^^^^
+                    an address to listen on is written like "127.0.0.1:7420", or "[::1]:7420""#]],
+            ),
+            (
+                "[plugins.fs.directories.data]\npath = \"/srv\"\nwriteable = true",
+                expect![[r#"
+                TOML parse error at line 3, column 1
+                  |
+                3 | writeable = true
+                  | ^^^^^^^^^
+                unknown field `writeable`, expected `path` or `writable`
+                did you mean `writable`?"#]],
+            ),
+        ];
+        for (text, expected) in cases {
+            expected.assert_eq(&Config::parse(text).expect_err("an error"));
+        }
+    }
+
+    #[test]
+    fn what_others_can_reach_wants_a_key() {
+        let config = |listen: &str, key: Option<&str>| Config {
+            listen: listen.parse().expect("an address"),
+            api_key: key.map(|key| ApiKey(key.to_owned())),
+            ..Config::default()
+        };
+        assert!(config("127.0.0.1:0", None).check_access().is_ok());
+        assert!(config("[::1]:0", None).check_access().is_ok());
+        assert!(config("0.0.0.0:0", Some("secret")).check_access().is_ok());
+        assert!(matches!(config("0.0.0.0:0", None).check_access(), Err(ConfigError::Unprotected(_))));
+        assert!(matches!(config("127.0.0.1:0", Some("")).check_access(), Err(ConfigError::EmptyApiKey)));
+    }
+
+    #[test]
+    fn keys_are_not_shown() {
+        let config = Config { api_key: Some(ApiKey("secret".to_owned())), ..Config::default() };
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

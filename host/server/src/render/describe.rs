@@ -1,0 +1,212 @@
+//! A run for people: where it stands, what it waits for, why it is parked.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::{length, short_digest, shortened, size, time};
+use crate::wire::{Description, EncodedPayload, Json, Mismatch, Parked, PendingActivity};
+
+/// The width of the names of fields.
+const NAME: usize = 12;
+/// Characters of a value that are shown; `--json` has all.
+const VALUE: usize = 200;
+
+/// All that is known of a run.
+pub fn description(run: &Description) -> String {
+    let mut text = String::new();
+    let mut field = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{name:<NAME$}  {value}");
+        }
+    };
+    field("workflow", &run.id);
+    field("run", &run.run_id);
+    field("type", &run.workflow);
+    field("component", &format!("{}@{} ({})", run.component, run.version, short_digest(&run.digest)));
+    field("status", &status(run));
+    field("started", &time(run.started_at));
+    if let Some(closed) = run.closed_at {
+        field(
+            "ended",
+            &format!("{} (after {})", time(closed), length(closed.duration_since(run.started_at))),
+        );
+    }
+    field("input", &payload(run.input.as_ref(), run.input_payload.as_ref()));
+    for (name, json) in &run.memo {
+        field("memo", &format!("{name} = {}", shortened(json.get(), VALUE)));
+    }
+    if let Some(parent) = &run.parent {
+        field("parent", &parent.id);
+    }
+    field("continues", run.continued_run_id.as_deref().unwrap_or_default());
+    field("continued by", run.continued_to.as_deref().unwrap_or_default());
+    let (bytes, steps, entries) = (size(run.journal_bytes), run.journal_steps, run.journal_entries);
+    field("journal", &format!("{bytes}, steps: {steps}, entries: {entries}"));
+    field("waiting", run.waiting.as_deref().unwrap_or_default());
+    if run.mailbox_waiting > 0 {
+        field("mailbox", &format!("{} waiting", run.mailbox_waiting));
+    }
+    if let Some(reason) = &run.parked {
+        parked(&mut text, run, reason);
+    }
+    if !run.pending_activities.is_empty() {
+        text.push_str("\npending activities\n");
+        run.pending_activities.iter().for_each(|activity| pending_activity(&mut text, activity));
+    }
+    if !run.pending_timers.is_empty() {
+        text.push_str("\npending timers\n");
+    }
+    for timer in &run.pending_timers {
+        let summary = timer.summary.as_deref().map(|summary| format!("  {summary}")).unwrap_or_default();
+        let _ = writeln!(text, "  #{} fires {}{summary}", timer.op, time(timer.deadline));
+    }
+    text
+}
+
+fn status(run: &Description) -> String {
+    let mut status = run.status.to_string();
+    if run.cancel_requested && !run.status.is_closed() {
+        status.push_str(", asked to cancel");
+    }
+    if run.resident {
+        status.push_str(", in memory");
+    }
+    status
+}
+
+fn payload(json: Option<&Json>, encoded: Option<&EncodedPayload>) -> String {
+    match (json, encoded) {
+        (Some(json), _) => shortened(json.get(), VALUE),
+        (None, Some(encoded)) => {
+            format!("{} {}", encoded.content_type, shortened(&encoded.data_base64, VALUE))
+        }
+        (None, None) => String::new(),
+    }
+}
+
+fn parked(text: &mut String, run: &Description, parked: &Parked) {
+    let _ = writeln!(text, "\nparked since {}: {}", time(parked.at), parked.kind);
+    for line in parked.message.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    if let Some(report) = &parked.mismatch {
+        mismatch(text, report);
+    }
+    if !parked.backtrace.is_empty() {
+        text.push_str("  backtrace, innermost first\n");
+    }
+    for (depth, frame) in parked.backtrace.iter().enumerate() {
+        let _ = writeln!(text, "    {depth:>2}  {frame}");
+    }
+    let _ = writeln!(text, "  when its cause is seen to: refrain workflow resume {}", run.id);
+}
+
+fn mismatch(text: &mut String, mismatch: &Mismatch) {
+    let _ = writeln!(text, "  at         {}", mismatch.position);
+    let _ = writeln!(text, "  recorded   {}", mismatch.recorded);
+    let _ = writeln!(text, "  attempted  {}", mismatch.attempted);
+    for difference in &mismatch.differences {
+        let _ = writeln!(text, "  {}", difference.field);
+        let _ = writeln!(text, "    - {}", difference.recorded);
+        let _ = writeln!(text, "    + {}", difference.attempted);
+    }
+    if !mismatch.likely_causes.is_empty() {
+        text.push_str("  likely causes\n");
+    }
+    for cause in &mismatch.likely_causes {
+        let _ = writeln!(text, "    · {cause}");
+    }
+}
+
+fn pending_activity(text: &mut String, activity: &PendingActivity) {
+    let of = activity.maximum_attempts.map(|maximum| format!(" of {maximum}")).unwrap_or_default();
+    let since =
+        |name: &str, at: Option<Timestamp>| at.map(|at| format!(", {name} {}", time(at))).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "  #{} {}  {}, attempt {}{of}{}{}",
+        activity.op,
+        activity.name,
+        activity.state,
+        activity.attempt,
+        since("since", activity.started_at),
+        since("next at", activity.next_attempt_at),
+    );
+    if let Some(failure) = &activity.last_failure {
+        let _ = writeln!(text, "     last failure: {}", shortened(&failure.chain(), VALUE));
+    }
+    let heartbeat = payload(activity.last_heartbeat.as_ref(), activity.last_heartbeat_payload.as_ref());
+    if !heartbeat.is_empty() {
+        let _ = writeln!(text, "     last heartbeat: {heartbeat}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_parked_run_says_why_where_and_what_to_do() {
+        let run = serde_json::json!({
+            "id": "order/42", "run_id": "0192f0c1-0000-7000-8000-000000000000", "workflow": "order", "status": "parked",
+            "started_at": "2026-11-20T10:00:00Z", "component": "shop", "version": 3, "digest": "abcdef0123456789",
+            "task_queue": "default", "attempt": 1, "input": {"n": 1},
+            "parked": {
+                "kind": "mismatch", "message": "the code differs from the journal at 4.1", "at": "2026-11-20T10:00:05Z",
+                "backtrace": ["shop::charge", "shop::order"],
+                "mismatch": {
+                    "position": "4.1", "recorded": "activity.start pay", "attempted": "activity.start charge",
+                    "differences": [{"field": "name", "recorded": "pay", "attempted": "charge"}],
+                    "likely_causes": ["the workflow's code changed"]
+                }
+            },
+            "pending_activities": [{
+                "op": 2, "name": "mail", "state": "backoff", "attempt": 3, "scheduled_at": "2026-11-20T10:00:01Z",
+                "next_attempt_at": "2026-11-20T10:00:09Z",
+                "last_failure": {"kind": "application", "type": "Io", "message": "send", "causes": [
+                    {"kind": "application", "type": "", "message": "connection refused"}]}
+            }],
+            "pending_timers": [{"op": 3, "deadline": "2026-11-21T10:00:00Z", "summary": "a day"}],
+            "mailbox_waiting": 1, "cancel_requested": false, "journal_steps": 4, "journal_entries": 9,
+            "journal_bytes": 2048, "resident": false
+        });
+        let run: Description = serde_json::from_str(&run.to_string()).expect("a description");
+        expect![[r#"
+            workflow      order/42
+            run           0192f0c1-0000-7000-8000-000000000000
+            type          order
+            component     shop@3 (abcdef012345)
+            status        parked
+            started       2026-11-20 10:00:00Z
+            input         {"n":1}
+            journal       2.0 KiB, steps: 4, entries: 9
+            mailbox       1 waiting
+
+            parked since 2026-11-20 10:00:05Z: mismatch
+              the code differs from the journal at 4.1
+              at         4.1
+              recorded   activity.start pay
+              attempted  activity.start charge
+              name
+                - pay
+                + charge
+              likely causes
+                · the workflow's code changed
+              backtrace, innermost first
+                 0  shop::charge
+                 1  shop::order
+              when its cause is seen to: refrain workflow resume order/42
+
+            pending activities
+              #2 mail  backoff, attempt 3, next at 2026-11-20 10:00:09Z
+                 last failure: send: connection refused
+
+            pending timers
+              #3 fires 2026-11-21 10:00:00Z  a day
+        "#]]
+        .assert_eq(&description(&run));
+    }
+}

@@ -1,0 +1,29 @@
+//! The JSON of the HTTP API: one Rust type for each body, used by the host, by the client of the command line, and
+//! for the OpenAPI document.
+//!
+//! Nothing here knows the engine or axum; `api::convert` translates. Three rules hold everywhere:
+//!
+//! * Names of fields are snake_case, names of kinds and states kebab-case, times RFC 3339.
+//! * A request with a field that is not listed is refused; a reader of answers takes no offence at new fields.
+//! * **Payloads.** A value whose content type is `application/json` stands in the field `input` (`result`, `details`,
+//!   ...) as it is, byte for byte. Any other value stands in the field of the same name with `_payload` appended, as
+//!   [`EncodedPayload`]. So the two are told apart by the field's name, never by looking into the value.
+
+mod component;
+mod history;
+mod payload;
+mod problem;
+mod workflow;
+
+pub use component::{
+    ComponentDetail, ComponentList, ComponentSummary, ComponentVersion, MessageDefinition, UploadedComponent,
+    WorkflowDefinition,
+};
+pub use history::{HistoryEvent, HistoryPage};
+pub use payload::{Cause, EncodedPayload, Failure, Json};
+pub use problem::Problem;
+pub use workflow::{
+    CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, PendingActivity,
+    PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest, StartedRun, Status,
+    TerminateRequest, WorkflowList,
+};

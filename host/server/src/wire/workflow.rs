@@ -1,0 +1,408 @@
+//! Executions and their runs on the wire.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::payload::{EncodedPayload, Failure, Json, present};
+
+/// What its owner keeps with a run, by name.
+pub type Memo = BTreeMap<String, Json>;
+
+/// Starts an execution.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    /// The workflow type.
+    #[schema(example = "hello")]
+    pub workflow: String,
+    /// The execution's id, which no other running execution has; the host makes one when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "order/42")]
+    pub id: Option<String>,
+    /// The workflow's argument, as JSON; `null` when it is absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub input: Option<Json>,
+    /// The workflow's argument, when it is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_payload: Option<EncodedPayload>,
+    /// The component that defines the type; needed only if two do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The component's version; its current one when absent. Needs `component`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Makes the request safe to repeat: a start with the same request id is answered with the run that the first
+    /// one made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The task queue of the run's activities, unless they name their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_queue: Option<String>,
+    /// Notes to keep with the run: any JSON, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    pub memo: Memo,
+}
+
+/// The answer to a start.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StartedRun {
+    /// The execution's id.
+    pub id: String,
+    /// The run's id.
+    pub run_id: String,
+    /// `false` when a start with the same request id had already made this run.
+    pub created: bool,
+}
+
+/// Sends a signal to a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalRequest {
+    /// The signal's argument, as JSON; `null` when it is absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub input: Option<Json>,
+    /// The signal's argument, when it is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_payload: Option<EncodedPayload>,
+    /// Makes the request safe to repeat: the run gets one signal for one request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The run; the execution's current one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// Asks a run to end early, in its own way.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why, for people and for the run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The run; the execution's current one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// Ends a run at once, without asking it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TerminateRequest {
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The run; the execution's current one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// Lets a parked run try its step again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// The run; the execution's current one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It runs, or waits for something.
+    Running,
+    /// It could not go on and waits for someone to do something about it.
+    Parked,
+    /// It ended with a result.
+    Completed,
+    /// It ended with a failure.
+    Failed,
+    /// It was asked to end early and did.
+    Canceled,
+    /// It was ended from outside.
+    Terminated,
+    /// It ended, and a new run of the same execution goes on.
+    ContinuedAsNew,
+}
+
+impl Status {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Running,
+        Self::Parked,
+        Self::Completed,
+        Self::Failed,
+        Self::Canceled,
+        Self::Terminated,
+        Self::ContinuedAsNew,
+    ];
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Parked => "parked",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Terminated => "terminated",
+            Self::ContinuedAsNew => "continued-as-new",
+        }
+    }
+
+    /// The status with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
+    /// Whether the run is over.
+    pub fn is_closed(self) -> bool {
+        !matches!(self, Self::Running | Self::Parked)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One page of runs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkflowList {
+    /// The runs, newest first.
+    pub workflows: Vec<RunSummary>,
+    /// Asks for the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunSummary {
+    /// The execution's id.
+    pub id: String,
+    /// The run's id.
+    pub run_id: String,
+    /// The workflow type.
+    pub workflow: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// When it ended; absent while it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed_at: Option<Timestamp>,
+}
+
+/// How a run ended, or that it has not. Exactly one of `result`, `result_payload` and `failure` is there when the run
+/// is over.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunResult {
+    /// The execution's id.
+    pub id: String,
+    /// The run that this is about: the last one of a chain of runs that were continued as new.
+    pub run_id: String,
+    /// Where it stands.
+    pub status: Status,
+    /// What it returned, as JSON.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub result: Option<Json>,
+    /// What it returned, when that is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_payload: Option<EncodedPayload>,
+    /// Why it did not complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// All that is known of a run, except its history.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Description {
+    /// The execution's id.
+    pub id: String,
+    /// The run's id.
+    pub run_id: String,
+    /// The workflow type.
+    pub workflow: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// When it ended; absent while it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed_at: Option<Timestamp>,
+    /// The component that it runs.
+    pub component: String,
+    /// The version of that component.
+    pub version: u32,
+    /// The digest of that version.
+    pub digest: String,
+    /// The task queue of its activities, unless they name their own.
+    pub task_queue: String,
+    /// Which attempt of the workflow this is, from 1.
+    pub attempt: u32,
+    /// Its argument, as JSON.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub input: Option<Json>,
+    /// Its argument, when that is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_payload: Option<EncodedPayload>,
+    /// The run that started it as its child.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ExecutionRef>,
+    /// The run that it continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_run_id: Option<String>,
+    /// The run that continues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_to: Option<String>,
+    /// What its owner keeps with it, as JSON.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    pub memo: Memo,
+    /// What its owner keeps with it that is not JSON.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub memo_payload: BTreeMap<String, EncodedPayload>,
+    /// Why it is parked, when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
+    /// What it waits for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// The activities that have not ended.
+    pub pending_activities: Vec<PendingActivity>,
+    /// The timers that have not fired.
+    pub pending_timers: Vec<PendingTimer>,
+    /// How many mailbox entries it has not taken yet.
+    pub mailbox_waiting: u64,
+    /// Whether someone asked it to end early.
+    pub cancel_requested: bool,
+    /// Steps of its journal.
+    pub journal_steps: u64,
+    /// Entries of its journal.
+    pub journal_entries: u64,
+    /// Bytes of its journal.
+    pub journal_bytes: u64,
+    /// Whether an instance of it is in memory.
+    pub resident: bool,
+}
+
+/// Names an execution, or one run of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionRef {
+    /// The execution's id.
+    pub id: String,
+    /// The run's id; the execution's current run when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Parked {
+    /// `trap`, `mismatch`, `limit`, `budget`, ...
+    pub kind: String,
+    /// What happened, for people.
+    pub message: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The functions that were active, innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<String>,
+    /// For a mismatch: what the journal has and what the code did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<Mismatch>,
+}
+
+/// The first call of a replay that differs from the journal.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Mismatch {
+    /// Where in the journal: `step.index`.
+    pub position: String,
+    /// What the journal has there.
+    pub recorded: String,
+    /// What the code did instead.
+    pub attempted: String,
+    /// For calls of the same kind: the fields that differ.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Why that is likely, most likely first.
+    #[serde(default)]
+    pub likely_causes: Vec<String>,
+}
+
+/// A field in which two calls differ.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Difference {
+    /// The field.
+    pub field: String,
+    /// Its recorded value.
+    pub recorded: String,
+    /// Its attempted value.
+    pub attempted: String,
+}
+
+/// An activity that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PendingActivity {
+    /// Its op.
+    pub op: u64,
+    /// Its name.
+    pub name: String,
+    /// `scheduled`, `running` or `backoff`.
+    pub state: String,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// How many attempts its retry policy allows; absent when there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_attempts: Option<u32>,
+    /// When the run scheduled it.
+    #[schema(value_type = String, format = DateTime)]
+    pub scheduled_at: Timestamp,
+    /// When this attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When the next attempt begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why the last attempt failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+    /// What it last said about its progress, as JSON.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub last_heartbeat: Option<Json>,
+    /// What it last said about its progress, when that is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat_payload: Option<EncodedPayload>,
+}
+
+/// A timer that has not fired.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PendingTimer {
+    /// Its op.
+    pub op: u64,
+    /// When it fires.
+    #[schema(value_type = String, format = DateTime)]
+    pub deadline: Timestamp,
+    /// What it is for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
