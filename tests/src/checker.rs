@@ -1,0 +1,146 @@
+//! What must hold of a host after crashes, judged by what its clients were told and by nothing else.
+//!
+//! Clients write down what was acknowledged to them. Afterwards the host's own account is compared with that: it
+//! may know more than its clients (an acknowledgement can be lost with the process), never less and never other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{Client, Event};
+
+/// What the clients of one host were told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    runs: BTreeMap<String, RunTold>,
+}
+
+/// What was told of one execution.
+#[derive(Clone, Debug, Default)]
+struct RunTold {
+    run_id: Option<String>,
+    signals: usize,
+    result: Option<Value>,
+}
+
+impl Told {
+    /// A start was acknowledged. Told twice, it must be the same run.
+    pub fn started(&mut self, id: &str, run_id: &str) -> Result<()> {
+        let run = self.runs.entry(id.to_owned()).or_default();
+        let first = run.run_id.get_or_insert_with(|| run_id.to_owned());
+        ensure!(first == run_id, "{id}: one request id made the runs {first} and {run_id}");
+        Ok(())
+    }
+
+    /// A signal was acknowledged.
+    pub fn signaled(&mut self, id: &str) {
+        self.runs.entry(id.to_owned()).or_default().signals += 1;
+    }
+
+    /// A result was told. Told twice, it must be the same.
+    pub fn ended(&mut self, id: &str, result: &Value) -> Result<()> {
+        let run = self.runs.entry(id.to_owned()).or_default();
+        let first = run.result.get_or_insert_with(|| result.clone());
+        ensure!(first == result, "{id}: its result was {first} and is {result}");
+        Ok(())
+    }
+
+    /// How much was acknowledged.
+    pub fn len(&self) -> usize {
+        let runs = self.runs.values();
+        runs.map(|run| usize::from(run.run_id.is_some()) + run.signals + usize::from(run.result.is_some()))
+            .sum()
+    }
+
+    /// Whether nothing was acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Compares the host's account with what was told.
+    pub async fn check(&self, client: &Client) -> Result<()> {
+        // A page size that leaves a part for the last page.
+        let listed = client.list(7).await?;
+        let listed: BTreeMap<&str, &Value> =
+            listed.iter().filter_map(|run| Some((run["run_id"].as_str()?, run))).collect();
+        let told: BTreeSet<&str> = self.runs.values().filter_map(|run| run.run_id.as_deref()).collect();
+        let known: BTreeSet<&str> = listed.keys().copied().collect();
+        ensure!(
+            told == known,
+            "told of {} runs, the host lists {}: {told:?} {known:?}",
+            told.len(),
+            known.len()
+        );
+        for (id, run) in &self.runs {
+            let run_id = run.run_id.as_deref().with_context(|| format!("{id} was never started"))?;
+            ensure!(listed[run_id]["id"] == *id.as_str(), "{run_id} is listed as {}", listed[run_id]["id"]);
+            ensure!(
+                listed[run_id]["status"] == "completed",
+                "{id} is listed as {}",
+                listed[run_id]["status"]
+            );
+            let result = client.completed(id).await?;
+            ensure!(run.result.as_ref() == Some(&result), "{id}: told {:?}, now {result}", run.result);
+            check_history(&client.history(id).await?, run.signals)
+                .with_context(|| format!("history of {id}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What must hold of the history of a run that completed and was sent so many signals.
+pub fn check_history(history: &[Event], signals: usize) -> Result<()> {
+    let numbers: Vec<u64> = history.iter().map(Event::number).collect();
+    ensure!(numbers == (1..=history.len() as u64).collect::<Vec<_>>(), "numbers have gaps: {numbers:?}");
+    let of = |kind: &'static str| history.iter().filter(move |event| event.kind() == kind);
+    for (begun, ended) in [("activity-scheduled", "activity-completed"), ("timer-started", "timer-fired")] {
+        let ops = |kind| of(kind).map(|event| event.attribute("op").as_u64()).collect::<Vec<_>>();
+        let once = |ops: &[Option<u64>]| ops.iter().collect::<BTreeSet<_>>().len() == ops.len();
+        let (begun_ops, ended_ops) = (ops(begun), ops(ended));
+        ensure!(once(&begun_ops), "an op has two of {begun}: {begun_ops:?}");
+        ensure!(once(&ended_ops), "an op has two of {ended}: {ended_ops:?}");
+        ensure!(
+            begun_ops.len() == ended_ops.len(),
+            "{} of {begun}, {} of {ended}",
+            begun_ops.len(),
+            ended_ops.len()
+        );
+    }
+    let received = of("signal-received").count();
+    ensure!(received == signals, "{signals} signals were acknowledged, {received} were delivered");
+    let boots: Vec<u64> = history.iter().map(Event::boot).collect();
+    ensure!(boots.is_sorted(), "an earlier life of the host recorded after a later one: {boots:?}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn history(events: &[(&str, u64)]) -> Vec<Event> {
+        let numbered = events.iter().zip(1..);
+        let event = |((kind, op), number): (&(&str, u64), u64)| {
+            Event(json!({ "type": kind, "number": number, "boot": 1, "attributes": { "op": op } }))
+        };
+        numbered.map(event).collect()
+    }
+
+    #[test]
+    fn the_checker_sees_what_a_host_may_not_do() {
+        let good = [("activity-scheduled", 1), ("signal-received", 0), ("activity-completed", 1)];
+        let lost = [("activity-scheduled", 1), ("signal-received", 0)];
+        let twice = [good.as_slice(), &[("activity-completed", 1)]].concat();
+        check_history(&history(&good), 1).unwrap();
+        let complaint = |history: &[Event], signals| check_history(history, signals).unwrap_err().to_string();
+        assert!(complaint(&history(&good), 2).contains("2 signals were acknowledged, 1 were delivered"));
+        assert!(complaint(&history(&lost), 1).contains("0 of activity-completed"));
+        assert!(complaint(&history(&twice), 1).contains("an op has two of activity-completed"));
+        assert!(complaint(&history(&good)[1..], 1).contains("numbers have gaps"));
+        let mut told = Told::default();
+        told.started("a", "1").unwrap();
+        assert!(told.started("a", "2").is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask`: what those who work on Refrain do often, as commands.
+//!
+//! One command is one module. This crate knows the project from outside: it runs cargo and the `refrain` binary and
+//! talks HTTP, so that it compiles in seconds and never waits for wasmtime.
+
+#![expect(clippy::print_stdout, reason = "what these commands print is their purpose")]
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+mod api;
+mod archive;
+mod bless;
+mod compiler;
+mod debian;
+mod demo;
+mod example;
+mod guests;
+mod host;
+mod process;
+mod test;
+mod timeline;
+mod workspace;
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo [DIR]                    back up DIR (default: this repository's host/) with a workflow, kill the host in the
+                                middle, start it again, and check the archive; from nothing, with all it needs
+  test [STAGE...]               every check, or only these stages; `cargo xtask test --list` names them
+  example NAME [--lang rust]    build an example, run it against a fresh host, and check its outcome;
+                                NAME is hello, reminder, backup, or all
+  guests                        build the examples for wasm32, with a compiler that is installed if it is missing
+  bless                         run the tests and rewrite the snapshots that differ
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[&str]) -> Result<()> {
+    let ws = Workspace::find().context("find the workspace")?;
+    match arguments {
+        ["demo"] => demo::run(&ws, None),
+        ["demo", dir] if !dir.starts_with('-') => demo::run(&ws, Some(dir.as_ref())),
+        ["test", "--list"] => {
+            test::list();
+            Ok(())
+        }
+        ["test", stages @ ..] => test::run(&ws, stages),
+        ["example", name] | ["example", name, "--lang", "rust"] => example::run(&ws, name),
+        ["example", _, "--lang", other] => {
+            bail!("--lang {other}: there are examples in rust only; leave --lang out, or say --lang rust")
+        }
+        ["guests"] => guests::build(&ws),
+        ["bless"] => bless::run(&ws),
+        [] | ["help" | "--help" | "-h", ..] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("cannot read `{}`\n\n{USAGE}", arguments.join(" ")),
+    }
+}
