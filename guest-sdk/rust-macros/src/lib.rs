@@ -128,6 +128,18 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
         #[allow(non_camel_case_types)]
         #visibility struct #function_name {}
 
+        impl #function_name {
+            // A frame of its own, or the compiler inlines the function into the SDK's code, and a panic's
+            // backtrace would not say which workflow it was.
+            #[inline(never)]
+            fn poll<F: ::core::future::Future>(
+                function: ::core::pin::Pin<&mut F>,
+                cx: &mut ::core::task::Context<'_>,
+            ) -> ::core::task::Poll<F::Output> {
+                function.poll(cx)
+            }
+        }
+
         impl ::refrain_sdk::Workflow for #function_name {
             const NAME: &'static str = #name;
             const DOC: &'static str = #doc;
@@ -140,7 +152,8 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
             }
 
             fn call(#binding) -> impl ::core::future::Future<Output = Self::Returned> + 'static {
-                #function_name(#arguments)
+                let mut function = ::std::boxed::Box::pin(#function_name(#arguments));
+                ::core::future::poll_fn(move |cx| Self::poll(function.as_mut(), cx))
             }
         }
     })

@@ -26,5 +26,41 @@ pub(crate) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, Failur
         let message = format!("the payload is `{}`, expected `{JSON}`", payload.content_type);
         return Err(Failure::typed("content-type", message));
     }
-    serde_json::from_slice(&payload.data).map_err(|error| Failure::typed("bad-json", error.to_string()))
+    let mut json = serde_json::Deserializer::from_slice(&payload.data);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let why = error.into_inner();
+        // The library's name for "not inside of any field".
+        let message = if path == "." { why.to_string() } else { format!("field `{path}`: {why}") };
+        Failure::typed("bad-json", message)
+    })?;
+    json.end().map_err(|error| Failure::typed("bad-json", error.to_string()))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_with_its_field() {
+        type Expected = BTreeMap<String, Vec<u8>>;
+        let expected = [
+            ("[]", "invalid type: sequence, expected a map at line 1 column 0"),
+            (
+                r#"{"a":[1],"b":[2,"3"]}"#,
+                "field `b[1]`: invalid type: string \"3\", expected u8 at line 1 column 19",
+            ),
+            (r#"{"a":[256]}"#, "field `a[0]`: invalid value: integer `256`, expected u8 at line 1 column 9"),
+            (r#"{"a":[]} {}"#, "trailing characters at line 1 column 10"),
+        ];
+        for (json, expected) in expected {
+            let payload = Payload { content_type: JSON.to_owned(), data: json.into() };
+            let failure = decode::<Expected>(&payload).unwrap_err();
+            assert_eq!(failure.to_string(), expected, "{json}");
+            assert_eq!(failure.error_type(), "bad-json");
+        }
+    }
 }

@@ -256,6 +256,21 @@ impl History {
         self.events
     }
 
+    /// The events since the last time, for a history that is read in pieces.
+    pub fn take_events(&mut self) -> Vec<HistoryEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The number of the latest event, taken or not.
+    pub fn last_number(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// Whether reads and waits are shown too.
+    pub fn shows_calls(&self) -> bool {
+        self.calls
+    }
+
     fn step(&mut self, step: &Step) {
         self.step = step.number;
         if step.boot != self.boot {

@@ -7,7 +7,7 @@ use refrain_engine::activity::{Activity, Phase};
 use refrain_engine::call::Completion;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
-use refrain_engine::history::{History, describe_interest};
+use refrain_engine::history::describe_interest;
 use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::journal::{End, Record, Started};
 use refrain_engine::mailbox::MailboxEntry;
@@ -21,7 +21,7 @@ use crate::owner::read_all;
 use crate::shared::Shared;
 use crate::start::current_run;
 use crate::types::{
-    Description, HistoryPage, ListFilter, Page, PendingActivity, PendingTimer, RunResult, RunSummary, Target,
+    Description, ListFilter, Page, PendingActivity, PendingTimer, RunResult, RunSummary, Target,
 };
 
 /// Rows that one list request looks at: a filter that few rows pass answers short pages instead of reading
@@ -40,7 +40,7 @@ pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -
         return Ok(RunKey::new(namespace.clone(), current));
     };
     let key = RunKey::new(namespace.clone(), run);
-    match read_started(shared, &key)? {
+    match find_started(shared, &key)? {
         Some(started) if started.workflow_id == target.workflow_id => Ok(key),
         Some(_) | None => {
             Err(Error::NotFound { what: "run", id: format!("{run} of workflow {}", target.workflow_id) })
@@ -48,19 +48,26 @@ pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -
     }
 }
 
-fn read_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
+fn find_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
     let row = key.started();
     let bytes = shared.store.get(row.table, &row.bytes)?;
     Ok(bytes.map(|bytes| codec::decode("run's start", &bytes)).transpose()?)
 }
 
-/// What the run began with, and where it stands.
-fn read(shared: &Shared, key: &RunKey) -> Result<(Started, StoredHead), Error> {
-    let not_found = || Error::NotFound { what: "run", id: key.run.to_string() };
-    let started = read_started(shared, key)?.ok_or_else(not_found)?;
+/// What the run began with.
+pub(crate) fn read_started(shared: &Shared, key: &RunKey) -> Result<Started, Error> {
+    find_started(shared, key)?.ok_or_else(|| not_found(key))
+}
+
+/// Where the run stands.
+pub(crate) fn read_head(shared: &Shared, key: &RunKey) -> Result<StoredHead, Error> {
     let row = key.head();
-    let head = shared.store.get(row.table, &row.bytes)?.ok_or_else(not_found)?;
-    Ok((started, StoredHead::decode(&head)?))
+    let head = shared.store.get(row.table, &row.bytes)?.ok_or_else(|| not_found(key))?;
+    Ok(StoredHead::decode(&head)?)
+}
+
+fn not_found(key: &RunKey) -> Error {
+    Error::NotFound { what: "run", id: key.run.to_string() }
 }
 
 fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
@@ -70,7 +77,7 @@ fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
 
 /// All that can be told of a run without its guest.
 pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Error> {
-    let (started, StoredHead { head, .. }) = read(shared, key)?;
+    let (started, head) = (read_started(shared, key)?, read_head(shared, key)?.head);
     let (outline, activities, arrived) = if head.status.is_closed() {
         (Outline::default(), Vec::new(), BTreeSet::new())
     } else {
@@ -160,7 +167,7 @@ pub(crate) async fn result(
     let deadline = shared.now().after(wait);
     loop {
         let mut changes = shared.watchers.subscribe(&key);
-        let (_, StoredHead { head, .. }) = read(shared, &key)?;
+        let StoredHead { head, .. } = read_head(shared, &key)?;
         if let Some(next) = head.continued_to.filter(|_| follow) {
             key = RunKey::new(key.namespace, next);
             continue;
@@ -201,37 +208,6 @@ fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload
         }
         Record::Failed(failed) => Err(failed.failure),
     })
-}
-
-/// The events after one of them; waits for the next one, at most so long, where there is none yet.
-pub(crate) async fn history(
-    shared: &Shared,
-    key: &RunKey,
-    after: u64,
-    wait: Duration,
-    calls: bool,
-) -> Result<HistoryPage, Error> {
-    let deadline = shared.now().after(wait);
-    loop {
-        let mut changes = shared.watchers.subscribe(key);
-        let (started, StoredHead { head, .. }) = read(shared, key)?;
-        let closed = head.status.is_closed();
-        let mut history = History::new(&started, calls);
-        read_records(shared, key)?.iter().for_each(|record| history.record(record));
-        let events: Vec<_> =
-            history.events().into_iter().skip_while(|event| event.number <= after && after > 0).collect();
-        if closed || !events.is_empty() || wait.is_zero() {
-            return Ok(HistoryPage { run_id: key.run, events, closed });
-        }
-        let changed = tokio::select! {
-            () = changes.changed() => true,
-            () = shared.stopping() => false,
-            () = shared.clock.sleep_until(deadline) => false,
-        };
-        if !changed {
-            return Ok(HistoryPage { run_id: key.run, events, closed });
-        }
-    }
 }
 
 /// Runs, newest first. The cursor is the last key that was looked at, in hexadecimal.

@@ -21,6 +21,7 @@ mod clock;
 mod components;
 mod error;
 mod executor;
+mod histories;
 mod inspect;
 mod options;
 mod owner;

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::components::Components;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::histories;
 use crate::inspect;
 use crate::options::Options;
 use crate::owner::{Message, Reply};
@@ -256,8 +257,8 @@ impl Runtime {
         inspect::result(&self.shared, key, target.run_id.is_none(), wait).await
     }
 
-    /// A run's history after the event with this number (0: from the beginning). Where there is nothing yet
-    /// it waits, at most so long.
+    /// A page of a run's history after the event with this number (0: from the beginning): all there is, up to
+    /// some 10,000 events. Where there is nothing yet it waits, at most so long.
     ///
     /// # Errors
     /// When there is no such run or the store cannot be read.
@@ -270,7 +271,7 @@ impl Runtime {
         calls: bool,
     ) -> Result<HistoryPage, Error> {
         let key = inspect::resolve(&self.shared, namespace, target)?;
-        inspect::history(&self.shared, &key, after, wait, calls).await
+        histories::page(&self.shared, &key, after, wait, calls).await
     }
 
     /// Runs, newest first.

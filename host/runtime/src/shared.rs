@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::components::Components;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::histories::Histories;
 use crate::options::Options;
 use crate::registry::Registry;
 use crate::residents::Residents;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) executor: Executor,
     pub(crate) residents: Residents,
     pub(crate) watchers: Watchers,
+    pub(crate) histories: Histories,
     /// Bounds the runs that replay or execute their first step at once.
     pub(crate) loading: Arc<Semaphore>,
     timers: HashMap<Namespace, Timers>,
@@ -72,6 +74,7 @@ impl Shared {
             executor,
             residents: Residents::new(options.resident_bytes, options.resident_instances),
             watchers: Watchers::default(),
+            histories: Histories::default(),
             loading: Arc::new(Semaphore::new(options.loading_slots)),
             timers,
             shutdown: CancellationToken::new(),

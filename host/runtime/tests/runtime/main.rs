@@ -6,6 +6,7 @@
 mod activities;
 mod basics;
 mod crashes;
+mod histories;
 mod parking;
 mod races;
 mod scale;

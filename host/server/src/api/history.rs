@@ -36,6 +36,8 @@ pub(super) struct HistoryQuery {
 
 /// Read a run's history
 ///
+/// A page has all the events there are, up to some 10,000: ask again with `after` until a page is empty or `closed`.
+///
 /// With `Accept: text/event-stream` the answer is a stream that follows the run to its end: each event's `id` is its
 /// number, its `event` the type and its `data` the JSON of a `HistoryEvent`; the header `Last-Event-ID` resumes after
 /// that number. The last event is `end`. A reader that resumes at the end is answered 204, which tells browsers to

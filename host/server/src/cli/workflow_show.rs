@@ -33,7 +33,14 @@ impl Show {
             let say = |words: &str| out.say(words);
             follow(client, id, query, say, |page, _| show(out, &mut timeline, page), async || Ok(())).await?;
         } else {
-            show(out, &mut timeline, &client.history(id, query).await?.value);
+            let mut query = query;
+            loop {
+                let page = client.history(id, query.clone()).await?.value;
+                show(out, &mut timeline, &page);
+                let last = page.events.iter().map(|event| event.number).max();
+                let Some(last) = last.filter(|_| !page.closed) else { break };
+                query = HistoryQuery { run_id: Some(page.run_id), after: last, ..query };
+            }
         }
         Ok(Exit::Ok)
     }
