@@ -17,7 +17,7 @@ use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Lit, LitStr, Meta, Path,
 ///
 /// * `name = "order-v2"`: the name by which it is started, if not the function's;
 /// * `signals(APPROVED, PAUSED)`: constants of type `Signal`, described for those who may send them;
-/// * `on_trap = fail`: a panic fails the run. Without it, the run is parked until a fixed version takes over.
+/// * `on_trap = fail`: a panic fails the run. Without it, the run is parked, and loses nothing.
 #[proc_macro_attribute]
 pub fn workflow(
     options: proc_macro::TokenStream,

@@ -41,11 +41,18 @@ pub use crate::bindings::refrain::workflow::activity::Cancellation;
 /// ```
 ///
 /// One of [`start_to_close`](Activity::start_to_close) and [`schedule_to_close`](Activity::schedule_to_close)
-/// is required.
+/// is required. What has neither does not compile, since it cannot be started:
+///
+/// ```compile_fail,E0277
+/// # use refrain_sdk::*;
+/// # async fn example() -> Result<(), Failure> {
+/// let greeting: String = activity("greet", "Ada").await?;
+/// # Ok(()) }
+/// ```
 pub fn activity<T: DeserializeOwned>(
     name: impl Into<String>,
     input: &(impl Serialize + ?Sized),
-) -> Activity<T> {
+) -> Activity<T, WithoutTimeout> {
     Activity {
         name: name.into(),
         input: payload::encode(input),
@@ -62,31 +69,42 @@ pub fn activity<T: DeserializeOwned>(
             more: Vec::new(),
         },
         with_run: false,
-        output: PhantomData,
+        types: PhantomData,
     }
 }
 
+/// An [`Activity`] that cannot be started yet: nothing says when it has taken too long.
+pub enum WithoutTimeout {}
+
+/// An [`Activity`] that can be started.
+pub enum WithTimeout {}
+
 /// Made by [`activity`].
 #[must_use = "an activity starts when it is awaited or started"]
-pub struct Activity<T> {
+pub struct Activity<T, Timeout = WithTimeout> {
     name: String,
     input: Result<Payload, Failure>,
     options: Options,
     with_run: bool,
-    output: PhantomData<fn() -> T>,
+    types: PhantomData<fn() -> (T, Timeout)>,
 }
 
-impl<T: DeserializeOwned> Activity<T> {
+impl<T, Timeout> Activity<T, Timeout> {
     /// At most this long for each attempt. An attempt that takes longer is retried.
-    pub fn start_to_close(mut self, timeout: Duration) -> Self {
+    pub fn start_to_close(mut self, timeout: Duration) -> Activity<T> {
         self.options.start_to_close_timeout = Some(time::to_wire(timeout));
-        self
+        self.with_timeout()
     }
 
     /// At most this long for all attempts together.
-    pub fn schedule_to_close(mut self, timeout: Duration) -> Self {
+    pub fn schedule_to_close(mut self, timeout: Duration) -> Activity<T> {
         self.options.schedule_to_close_timeout = Some(time::to_wire(timeout));
-        self
+        self.with_timeout()
+    }
+
+    fn with_timeout(self) -> Activity<T> {
+        let Self { name, input, options, with_run, types: _ } = self;
+        Activity { name, input, options, with_run, types: PhantomData }
     }
 
     /// At most this long until a worker takes it.
@@ -138,19 +156,12 @@ impl<T: DeserializeOwned> Activity<T> {
         self.options.summary = Some(summary.into());
         self
     }
+}
 
+impl<T: DeserializeOwned> Activity<T> {
     /// Starts it now. The workflow goes on; the handle is a future of the outcome.
-    ///
-    /// # Panics
-    ///
-    /// When neither `start_to_close` nor `schedule_to_close` was given.
-    #[track_caller]
     pub fn start(self) -> RunningActivity<T> {
-        let Self { name, input, options, with_run, .. } = self;
-        assert!(
-            options.start_to_close_timeout.is_some() || options.schedule_to_close_timeout.is_some(),
-            "activity `{name}` needs a timeout: add .start_to_close(..) or .schedule_to_close(..)",
-        );
+        let Self { name, input, options, with_run, types: _ } = self;
         let state = match input.with_context(|| format!("input of activity `{name}`")) {
             Ok(input) => {
                 let op = host::with(|host| host.start_activity(&name, &input, &options));
@@ -166,7 +177,6 @@ impl<T: DeserializeOwned> IntoFuture for Activity<T> {
     type Output = Result<T, Failure>;
     type IntoFuture = RunningActivity<T>;
 
-    #[track_caller]
     fn into_future(self) -> RunningActivity<T> {
         self.start()
     }

@@ -18,7 +18,7 @@
 //! /// Greets someone, a day late.
 //! #[workflow]
 //! async fn welcome(invite: Invite) -> Result<Welcome, Failure> {
-//!     sleep(days(1)).await; // the host may crash, or move the run to another version, meanwhile
+//!     sleep(days(1)).await; // the host may crash, and the component be replaced, meanwhile
 //!     let text = activity("greet", &invite.name).start_to_close(secs(10)).await?;
 //!     Ok(Welcome { text })
 //! }
@@ -54,10 +54,11 @@
 //! to activities.
 //!
 //! **Time and randomness** come from [`now`], [`random`], [`random_bytes`] and [`uuid`]. `Instant::now()`,
-//! `SystemTime::now()` and threads panic, and the run's log says what to use instead. `println!` prints
+//! `SystemTime::now()` and threads panic, with a message that says what to use instead. `println!` prints
 //! nowhere: use [`info!`].
 //!
-//! **A panic** parks the run, so that a fixed version can take it on from the recorded place;
+//! **A panic** parks the run, which keeps all that it has recorded; `refrain workflow describe` shows where it
+//! happened, and `refrain workflow resume` lets it try the step again, by the code with which it started.
 //! `#[workflow(on_trap = fail)]` lets it fail instead. What is expected to go wrong is a [`Failure`], and `?`
 //! makes one of any error.
 //!
@@ -88,7 +89,7 @@ mod version;
 mod wakes;
 mod workflow;
 
-pub use activity::{Activity, Cancellation, Retry, RunningActivity, activity};
+pub use activity::{Activity, Cancellation, Retry, RunningActivity, WithTimeout, WithoutTimeout, activity};
 pub use combine::{
     JoinAll, SelectAll, TryJoinAll, join_all, join_bounded, select_all, try_join_all, try_join_bounded,
 };

@@ -27,7 +27,9 @@ fn report(panic: &PanicHookInfo<'_>) {
     let message = literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let message = message.unwrap_or("a value that is not a text");
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-    crate::error!(at = place, "panicked: {message}{}", advice(message));
+    // All in the message and as the last call: the step is not recorded, and a host that tells more of a trap
+    // than its place has this line alone.
+    crate::error!("panicked at {place}: {message}{}", advice(message));
 }
 
 fn advice(message: &str) -> String {

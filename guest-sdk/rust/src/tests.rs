@@ -280,6 +280,17 @@ fn an_input_that_does_not_fit_fails_for_good_and_says_why() {
     assert_eq!(failure.to_string(), whole);
 }
 
+#[workflow]
+async fn named_in_backtraces() -> Result<String, Failure> {
+    Ok(std::backtrace::Backtrace::force_capture().to_string())
+}
+
+#[test]
+fn a_backtrace_names_the_workflow_by_a_frame_of_its_own() {
+    let backtrace = Env::new().run::<named_in_backtraces>(&()).result::<String>().unwrap();
+    assert!(backtrace.contains("named_in_backtraces::poll"), "{backtrace}");
+}
+
 thread_local! {
     static POLLS: Cell<u64> = const { Cell::new(0) };
 }

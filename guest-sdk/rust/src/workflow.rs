@@ -36,6 +36,10 @@ pub trait Workflow: 'static {
 }
 
 /// What a workflow may return: `Result<T, E>`, or `Result<Next<T>, E>` to go on as a new run.
+#[diagnostic::on_unimplemented(
+    message = "a workflow returns a `Result` of what serde writes and schemars describes, not `{Self}`",
+    label = "expected a `Result<T, E>`, for example `Result<(), Failure>`"
+)]
 pub trait Returned {
     /// What whoever waits for the workflow gets.
     type Output: JsonSchema;
