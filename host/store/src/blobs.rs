@@ -2,22 +2,30 @@
 //!
 //! They are large, immutable and named by what they are, so they need no log: a file is complete as soon as it has its
 //! name. Write the file first and the record that names it second; a file without a record is harmless.
+//!
+//! A file ends with the SHA-256 of what is kept in it. Its name does not do for that: a component that was made of an
+//! uploaded core module has the name of the upload. Whatever is read is verified, so that damage is never executed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::durable::sync_dir;
 use crate::store::StoreError;
 
-/// The SHA-256 of a component's bytes.
-type Digest = [u8; 32];
+/// The SHA-256 of a component's upload.
+type Digest = [u8; CHECKSUM];
+
+/// The size of the checksum at the end of each file.
+const CHECKSUM: usize = 32;
 
 /// Files that are still being written have this extension.
 const UNFINISHED: &str = "tmp";
 
-/// Files in one directory, named by the digest of their contents: `<digest in hex>.wasm`.
+/// Files in one directory, each with the name `<digest in hex>.wasm`.
 #[derive(Debug)]
 pub struct Blobs {
     dir: PathBuf,
@@ -47,12 +55,18 @@ impl Blobs {
         Ok(Self { dir, writes: AtomicU64::new(0) })
     }
 
-    /// Keeps these bytes, durably, under their digest. The caller has computed it. Keeping them again changes nothing.
+    /// Keeps these bytes, durably, under the digest of the upload that they come from. Keeping them again changes
+    /// nothing, except that it mends a damaged file.
     pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(digest);
-        if path.exists() {
+        match self.get(digest) {
             // It is whole, but whoever gave it its name may not have come to the sync below yet.
-            return sync_dir(&self.dir);
+            Ok(Some(_)) => return sync_dir(&self.dir),
+            Ok(None) => {}
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::warn!(%error, "an upload replaces a damaged file");
+            }
+            Err(error) => return Err(error),
         }
         // The digest and a number of our own: two uploads of the same bytes at once do not write into one file.
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
@@ -66,13 +80,26 @@ impl Blobs {
         sync_dir(&self.dir)
     }
 
-    /// The bytes under a digest, none if there are none. Whether they still match it is for the caller to check.
+    /// The bytes under a digest, none if there are none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when they are not what was kept.
     pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path(digest);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io(format_args!("read {}", path.display()))(error)),
+        let mut bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io(format_args!("read {}", path.display()))(error)),
+        };
+        match bytes.split_last_chunk::<CHECKSUM>() {
+            Some((kept, checksum)) if checksum_of(kept) == *checksum => {
+                bytes.truncate(bytes.len() - CHECKSUM);
+                Ok(Some(bytes))
+            }
+            _ => Err(StoreError::damaged(
+                path.display(),
+                "its content does not match its checksum (uploading the component again mends that)",
+            )),
         }
     }
 
@@ -92,9 +119,14 @@ impl Blobs {
     }
 }
 
+fn checksum_of(bytes: &[u8]) -> [u8; CHECKSUM] {
+    Sha256::digest(bytes).into()
+}
+
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
+    file.write_all(&checksum_of(bytes))?;
     file.sync_all()
 }
 
@@ -126,6 +158,29 @@ mod tests {
         blobs.remove(&one).unwrap();
         blobs.remove(&one).unwrap();
         assert_eq!(blobs.get(&one).unwrap(), None);
+    }
+
+    #[test]
+    fn damage_is_told_and_mended_by_keeping_the_bytes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path()).unwrap();
+        let file = dir.path().join(format!("{}.wasm", "07".repeat(32)));
+        let damages: [fn(&mut Vec<u8>); 4] = [
+            |file| file[1] ^= 1,
+            |file| *file.last_mut().unwrap() ^= 1,
+            |file| file.truncate(file.len() - 1),
+            |file| file.clear(),
+        ];
+        for damage in damages {
+            blobs.put(&[7; 32], b"bytes").unwrap();
+            let mut content = fs::read(&file).unwrap();
+            damage(&mut content);
+            fs::write(&file, content).unwrap();
+            let error = blobs.get(&[7; 32]).unwrap_err();
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+            blobs.put(&[7; 32], b"bytes").unwrap();
+            assert_eq!(blobs.get(&[7; 32]).unwrap().as_deref(), Some(&b"bytes"[..]));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The data directory: who has it, and how much room is left.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,10 @@ use crate::store::StoreError;
 
 /// The file whose lock is the directory's lock. It holds the process id of whoever has it, for the message to others.
 const LOCK_FILE: &str = "LOCK";
+
+/// The access to a data directory that is created here: its owner's alone, since it holds what workflows are given and
+/// give. Whoever creates one beforehand decides otherwise.
+const OWNER_ONLY: u32 = 0o700;
 
 /// A data directory that no other process has open.
 pub(super) struct DataDir {
@@ -20,8 +25,7 @@ pub(super) struct DataDir {
 impl DataDir {
     /// Creates the directory if need be and takes its lock.
     pub(super) fn lock(dir: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir)
-            .map_err(StoreError::io(format_args!("create the data directory {}", dir.display())))?;
+        create(dir).map_err(StoreError::io(format_args!("create the data directory {}", dir.display())))?;
         let path = dir.join(LOCK_FILE);
         let what = format!("lock the data directory with {}", path.display());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -44,6 +48,16 @@ impl DataDir {
     /// Makes the names of newly created files durable: syncing a file does not.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         sync_dir(&self.dir)
+    }
+}
+
+fn create(dir: &Path) -> io::Result<()> {
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(OWNER_ONLY).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        done => done,
     }
 }
 
@@ -105,5 +119,25 @@ impl FreeSpace {
         });
         self.checked = Some((Instant::now(), free));
         free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_created_data_directory_is_its_owners_alone_and_an_existing_one_keeps_its_mode() {
+        let mode = |dir: &Path| fs::metadata(dir).unwrap().permissions().mode() & 0o777;
+        let dir = tempfile::tempdir().unwrap();
+        let (new, given) = (dir.path().join("a/b"), dir.path().join("given"));
+        fs::create_dir(&given).unwrap();
+        fs::set_permissions(&given, fs::Permissions::from_mode(0o750)).unwrap();
+        drop(DataDir::lock(&new).unwrap());
+        drop(DataDir::lock(&given).unwrap());
+        assert_eq!((mode(&new), mode(&given)), (0o700, 0o750));
+        assert!(DataDir::lock(&given.join("LOCK")).is_err(), "a file is no directory");
     }
 }

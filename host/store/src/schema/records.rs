@@ -124,6 +124,22 @@ pub struct Head {
     /// Someone asked the run to cancel itself.
     #[n(9)]
     pub cancel_requested: bool,
+    /// How many of the arrivals are messages.
+    #[n(10)]
+    #[cbor(default)]
+    pub messages: u64,
+    /// The size of those messages, in bytes.
+    #[n(11)]
+    #[cbor(default)]
+    pub message_bytes: u64,
+}
+
+impl Head {
+    /// Whether there is something to do for the run that nothing else brings about: its first step, or what
+    /// has arrived.
+    pub fn has_work(&self) -> bool {
+        self.records == 0 || self.arrivals > 0
+    }
 }
 
 /// A head with what guards it.
