@@ -21,9 +21,6 @@ use crate::limits::Profile;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
-/// The priority of an activity that names none (1 is first, 5 is last).
-pub const DEFAULT_PRIORITY: u8 = 3;
-
 /// An activity that has not closed. Stored beside its run's journal.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Activity {
@@ -122,12 +119,9 @@ pub enum Next {
 /// What a cancel asks of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelNext {
-    /// The activity is over: it was not running, or need not be waited for. The op ends as canceled. Where
-    /// `tell` says so, the running attempt is told, and what it answers is dropped.
-    Close {
-        /// Whether an attempt runs that is to be told.
-        tell: bool,
-    },
+    /// The activity is over: it was not running, or need not be waited for. The op ends as canceled. An
+    /// attempt that runs is told, and what it answers is dropped.
+    Close,
     /// The running attempt is told; its answer is the outcome.
     Tell,
     /// The op ends as canceled; the activity goes on, and its outcome is dropped.
@@ -202,8 +196,9 @@ impl Activity {
     pub fn cancel(&mut self, reason: &str) -> CancelNext {
         let running = matches!(self.phase, Phase::Running { .. });
         match (self.command.options.cancellation, running) {
-            (Cancellation::TryCancel, tell) => CancelNext::Close { tell },
-            (Cancellation::WaitForCancellation, false) => CancelNext::Close { tell: false },
+            (Cancellation::TryCancel, true | false) | (Cancellation::WaitForCancellation, false) => {
+                CancelNext::Close
+            }
             (Cancellation::WaitForCancellation, true) => {
                 self.cancel_reason = Some(reason.to_owned());
                 CancelNext::Tell

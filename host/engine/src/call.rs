@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::failure::Failure;
 use crate::ids::Op;
+use crate::limits::ELEMENT_BYTES;
 use crate::mailbox::Event;
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
@@ -300,10 +301,11 @@ impl Command {
         match self {
             Self::StartActivity(activity) => {
                 let options = &activity.options;
-                let types: usize = options.retry.non_retryable_error_types.iter().map(String::len).sum();
+                let types = &options.retry.non_retryable_error_types;
                 activity.name.len()
                     + activity.input.size()
-                    + types
+                    + types.iter().map(|name| ELEMENT_BYTES + name.len()).sum::<usize>()
+                    + options.task_queue.as_ref().map_or(0, String::len)
                     + options.summary.as_ref().map_or(0, String::len)
             }
             Self::StartTimer { summary, .. } => summary.as_ref().map_or(0, String::len),
@@ -314,7 +316,9 @@ impl Command {
                 Completion::Completed(result) | Completion::Canceled(Some(result)) => result.size(),
                 Completion::Failed(failure) => failure.size(),
                 Completion::Canceled(None) => 0,
-                Completion::ContinueAsNew(next) => next.input.size(),
+                Completion::ContinueAsNew(next) => {
+                    next.input.size() + next.workflow.as_ref().map_or(0, String::len)
+                }
             },
         }
     }
@@ -328,6 +332,19 @@ impl Command {
             Self::Detach { .. } => "wait.detach",
             Self::Wait(_) => "wait.next",
             Self::Finish(_) => "control.finish",
+        }
+    }
+}
+
+impl Note {
+    /// The size that counts against limits, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Log { message, fields, .. } => {
+                let fields = fields.iter().map(|(key, value)| ELEMENT_BYTES + key.len() + value.len());
+                ELEMENT_BYTES + message.len() + fields.sum::<usize>()
+            }
+            Self::LogTruncated => ELEMENT_BYTES,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use crate::limits::ELEMENT_BYTES;
 use crate::payload::Payload;
 
 /// Who says that it went wrong.
@@ -125,7 +126,8 @@ impl Failure {
             .causes
             .iter()
             .map(|c| {
-                c.error_type.len()
+                ELEMENT_BYTES
+                    + c.error_type.len()
                     + c.message.len()
                     + c.stack.len()
                     + c.details.as_ref().map_or(0, Payload::size)

@@ -31,9 +31,10 @@ pub struct Profile {
     pub open_ops: usize,
     /// Bytes of one read of randomness. More traps.
     pub random_bytes: u32,
-    /// Events of one wait. The rest comes from the next.
+    /// Ends of ops among the events of one wait. The rest comes from the next.
     pub wait_events: usize,
-    /// Bytes of the events of one wait, the first always included. The rest comes from the next.
+    /// Bytes of those ends, the first always included. The rest comes from the next. Messages do not count:
+    /// a wait that takes messages takes all there are, and the host bounds how many there can be.
     pub wait_bytes: usize,
     /// Entries of a journal. At half of it continue-as-new is suggested, at all of it the run is parked.
     pub journal_entries: u64,
@@ -43,6 +44,10 @@ pub struct Profile {
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+
+/// What an element of a list counts beside its text, in bytes: about what it takes in memory, so that a
+/// million empty ones are not free. A guest can notice it, so it is as fixed as a profile.
+pub const ELEMENT_BYTES: usize = 64;
 
 /// The profile of new runs.
 pub static CURRENT: &Profile = &PROFILE_1;
@@ -70,7 +75,8 @@ static PROFILE_1: Profile = Profile {
     random_bytes: 65_536,
     // A guest's allocator takes the whole list at once.
     wait_events: 1_000,
-    wait_bytes: 4 * MIB,
+    // The largest end is as large; with the messages of a wait it is a part of the step's commit.
+    wait_bytes: 2 * MIB,
     // Temporal's limit is 51,200 events; replay here is cheap enough for ten times as many calls.
     journal_entries: 500_000,
     // Read whole at each replay.

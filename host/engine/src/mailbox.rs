@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::ids::Op;
+use crate::limits::ELEMENT_BYTES;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -93,12 +94,13 @@ impl Item {
 
     /// The size that counts against limits, in bytes.
     pub fn size(&self) -> usize {
-        match self {
+        let content = match self {
             Self::ActivityClosed { outcome, .. } => outcome.size(),
-            Self::TimerFired { .. } => size_of::<Op>(),
+            Self::TimerFired { .. } => 0,
             Self::Canceled { reason, .. } | Self::CancelRequest { reason } => reason.len(),
             Self::Signal { name, input } => name.len() + input.size(),
-        }
+        };
+        ELEMENT_BYTES + content
     }
 
     /// What the guest sees of it.

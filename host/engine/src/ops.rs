@@ -137,11 +137,6 @@ impl Ops {
         matches!(self.live.get(&op), Some((_, OpState::Settled)))
     }
 
-    /// Whether the guest gave the op up, or it is gone: an outcome of it is not wanted.
-    pub fn is_unwanted(&self, op: Op) -> bool {
-        !matches!(self.live.get(&op), Some((_, OpState::Open | OpState::Canceling | OpState::Settled)))
-    }
-
     /// Whether a wait may name the op.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ pub const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
 /// The default of the longest interval, as a multiple of the first.
 pub const DEFAULT_MAXIMUM_INTERVAL_FACTOR: u32 = 100;
 
+/// The most error types that a policy may name. People write them, one by one.
+pub const MAX_ERROR_TYPES: usize = 100;
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
@@ -60,6 +63,12 @@ impl RetryPolicy {
         }
         if self.initial_interval.is_zero() {
             return Err("retry.initial-interval is zero: give a length of time above zero".to_owned());
+        }
+        let types = self.non_retryable_error_types.len();
+        if types > MAX_ERROR_TYPES {
+            return Err(format!(
+                "retry.non-retryable-error-types has {types} entries: name at most {MAX_ERROR_TYPES}"
+            ));
         }
         match self.maximum_interval {
             Some(maximum) if maximum < self.initial_interval => Err(format!(

@@ -257,12 +257,12 @@ fn each_cancellation_type_in_each_phase() {
     let running = Phase::Running { boot: BOOT, started_at: at(1) };
     let backoff = Phase::Backoff { until: at(9) };
     let table = [
-        (TryCancel, scheduled, CancelNext::Close { tell: false }),
-        (TryCancel, running, CancelNext::Close { tell: true }),
-        (TryCancel, backoff, CancelNext::Close { tell: false }),
-        (WaitForCancellation, scheduled, CancelNext::Close { tell: false }),
+        (TryCancel, scheduled, CancelNext::Close),
+        (TryCancel, running, CancelNext::Close),
+        (TryCancel, backoff, CancelNext::Close),
+        (WaitForCancellation, scheduled, CancelNext::Close),
         (WaitForCancellation, running, CancelNext::Tell),
-        (WaitForCancellation, backoff, CancelNext::Close { tell: false }),
+        (WaitForCancellation, backoff, CancelNext::Close),
         (Abandon, scheduled, CancelNext::Abandon),
         (Abandon, running, CancelNext::Abandon),
         (Abandon, backoff, CancelNext::Abandon),

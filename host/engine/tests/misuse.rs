@@ -8,9 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use refrain_engine::call::{
-    ActivityCommand, ActivityOptions, Call, Command, Completion, Interest, MarkerCall, Note, Read,
+    ActivityCommand, ActivityOptions, Call, Command, Completion, Interest, Level, MarkerCall, NextRun, Note,
+    Read,
 };
+use refrain_engine::failure::{Cause, Failure, FailureKind};
 use refrain_engine::journal::Entry;
+use refrain_engine::limits::CURRENT;
 use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
 use refrain_engine::run::Halt;
@@ -85,6 +88,14 @@ fn activities_that_cannot_be_started() {
             "activity.start: activity pay: retry.backoff-coefficient is 0.5: give a finite number of at least 1.0"
         ],
     );
+    let picky = RetryPolicy { non_retryable_error_types: vec![String::new(); 101], ..RetryPolicy::default() };
+    check(
+        "",
+        with(ActivityOptions { retry: picky, ..options() }),
+        &expect![
+            "activity.start: activity pay: retry.non-retryable-error-types has 101 entries: name at most 100"
+        ],
+    );
     check(
         "",
         with(ActivityOptions { priority: Some(9), ..options() }),
@@ -130,6 +141,21 @@ fn other_values_out_of_range() {
         &expect![
             "control.finish: completion has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"
         ],
+    );
+    let next = |workflow: &str| {
+        let (workflow, input) = (Some(workflow.to_owned()), Payload::null());
+        let next = NextRun { workflow, input, newest_version: false, run_timeout: None };
+        Call::Command(Command::Finish(Completion::ContinueAsNew(next)))
+    };
+    check(
+        "",
+        next(""),
+        &expect!["control.finish: next-run.workflow is empty: give it at least one character"],
+    );
+    check(
+        "",
+        next(&"x".repeat(256)),
+        &expect!["control.finish: next-run.workflow has 256 bytes: use at most 255"],
     );
     let inverted = MarkerCall::GetVersion { id: "tax".to_owned(), min: 3, max: 2 };
     check(
@@ -218,6 +244,32 @@ fn a_log_past_its_limit_is_truncated_once_in_each_step() {
     };
     assert_eq!(notes(&sim.records[0]), [60_000, 60_000, 60_000, 60_000, 0]);
     assert_eq!(notes(&sim.records[1]), [5], "the next step has its own limit");
+}
+
+#[test]
+fn empty_elements_are_not_free() {
+    let mut sim = Sim::new();
+    let fields = vec![(String::new(), String::new()); CURRENT.step_log_bytes / 48];
+    let note = Note::Log { level: Level::Info, message: String::new(), fields };
+    sim.run.call(Call::Note(note)).expect("logs do not fail");
+    sim.play("wait\n > close");
+    assert_eq!(step(&sim.records[0]).entries, [Entry::Note(Note::LogTruncated)]);
+
+    let nothing = Cause {
+        kind: FailureKind::Other,
+        error_type: String::new(),
+        message: String::new(),
+        stack: String::new(),
+        details: None,
+    };
+    let causes = vec![nothing; CURRENT.payload_bytes / 48];
+    let failure = Failure { causes, ..Failure::new(FailureKind::Application, "", "") };
+    let finish = Call::Command(Command::Finish(Completion::Failed(failure)));
+    let answer = Sim::new().run.call(finish);
+    assert!(
+        matches!(&answer, Err(Halt::Misuse(text)) if text.contains("the limit is 2097152")),
+        "a chain of causes that say nothing is too large too: {answer:?}"
+    );
 }
 
 #[test]

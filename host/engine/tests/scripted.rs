@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use refrain_engine::call::{Completion, Interest, Read};
+use refrain_engine::call::{Call, Completion, Interest, Level, Note, Read};
 use refrain_engine::failure::FailureKind;
 use refrain_engine::guest::{Guest, Guests, OpenError, Stop};
 use refrain_engine::ids::Digest;
@@ -157,6 +157,20 @@ fn a_trap_is_a_trap_live_and_a_mismatch_in_replay() {
     let Stop::Mismatch(mismatch) = stop else { panic!("{stop:?}") };
     assert_eq!(mismatch.attempted, "a trap: unreachable");
     assert_eq!(mismatch.position.to_string(), "0.1");
+}
+
+#[test]
+fn what_the_code_said_last_outlives_a_trap_if_it_was_an_error() {
+    for (level, expected) in [(Level::Error, Some("panicked")), (Level::Info, None)] {
+        let traps = ScriptedGuests::new();
+        traps.add(CODE, "order", move |host, _| async move {
+            let message = "panicked".to_owned();
+            host.call(Call::Note(Note::Log { level, message, fields: Vec::new() }))?;
+            Err(trap("unreachable"))
+        });
+        let (run, _) = drive(open(&traps).run(new_run()));
+        assert_eq!(run.last_words(), expected);
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! checksum over name and content: what is damaged, cut short or misplaced is compiled again.
 //!
 //! The checksum finds damage, not malice: who can write into this directory can make the host execute
-//! anything, exactly as one who can write the host's binary. The directory is made for its owner alone.
+//! anything, exactly as one who can write the host's binary. The directory is made for its owner alone, and one
+//! that others own or can write into is refused.
 
 use std::fs;
 use std::io;
@@ -124,5 +125,31 @@ fn make_private(directory: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    builder.create(directory)?;
+    check_private(directory)
+}
+
+/// Refuses a directory that was there before and that others can write into.
+#[cfg(unix)]
+fn check_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    /// Writing, for the group and for all.
+    const OTHERS_WRITE: u32 = 0o022;
+
+    let metadata = fs::metadata(directory)?;
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    let refuse = |reason: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    if owner != user {
+        return refuse(format!("it belongs to user {owner} and this is user {user}: give another directory"));
+    }
+    if metadata.mode() & OTHERS_WRITE != 0 {
+        return refuse("others can write into it: chmod it to 700, or give another directory".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -44,6 +44,11 @@ const TABLES_PER_MODULE: u32 = 4;
 /// The smallest pool that is worth its reservation.
 const SMALLEST_POOL: u32 = 16;
 
+/// What one call of a guest may hand to the host, in bytes of the host's memory. Twice what a step may keep:
+/// what is a little too large is refused by its name, and what is far too large never gets here. Never
+/// lowered: a replay must get as far as the first execution did.
+const CALL_BYTES: usize = 8 * 1024 * 1024;
+
 /// An engine with its host functions.
 pub(crate) struct Backend {
     pub(crate) engine: Engine,
@@ -111,6 +116,7 @@ impl Backend {
     /// A store with the budgets of its state.
     pub(crate) fn store(engine: &Engine, state: State) -> Store<State> {
         let mut store = Store::new(engine, state);
+        store.set_hostcall_fuel(CALL_BYTES);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().end_slice()?));
         store.set_epoch_deadline(1);

@@ -107,7 +107,9 @@ async fn describe(
 
 fn undescribed(cause: Cause, budget: u32) -> Refusal {
     match cause {
-        Cause::Guest(trap) => Refusal::Describe { reason: trap.message, backtrace: trap.backtrace },
+        Cause::Guest(trap) | Cause::Panic(trap) => {
+            Refusal::Describe { reason: trap.message, backtrace: trap.backtrace }
+        }
         Cause::Budget => {
             let reason = format!("describe gave no answer in {:?} of computing", SLICE * budget);
             Refusal::Describe { reason, backtrace: Vec::new() }
@@ -145,5 +147,5 @@ async fn on_worker<T: Send + 'static>(
     library: &Library,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    library.workers.run(job).await.map_err(|_| Refusal::Unavailable { reason: PANICKED.to_owned() })
+    library.uploads.run(job).await.map_err(|_| Refusal::Unavailable { reason: PANICKED.to_owned() })
 }

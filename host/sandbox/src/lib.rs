@@ -64,7 +64,6 @@ use crate::epoch::Ticker;
 use crate::guest::WasmGuest;
 use crate::library::{Library, Loader};
 use crate::limiter::MachineMemory;
-use crate::workers::Workers;
 
 /// Slots of the pool beyond [`Sandbox::max_resident`], for descriptions, queries and guests that are opened
 /// while others are being dropped.
@@ -142,7 +141,7 @@ impl Sandbox {
         let max_resident = backends.max_instances.saturating_sub(SPARE_INSTANCES).max(1);
         let loader = Loader { backends, compiled: compiled.transpose()?, source };
         Ok(Self(Arc::new(Inner {
-            library: Library::new(loader, Workers::start().map_err(SandboxError::Thread)?),
+            library: Library::new(loader).map_err(SandboxError::Thread)?,
             machine: MachineMemory::new(options.memory_bytes.unwrap_or_else(|| machine::memory() / 2)),
             ticker: Arc::new(ticker),
             step_slices: epoch::slices(options.step_budget.unwrap_or(STEP_BUDGET)),

@@ -30,6 +30,14 @@ pub type ComponentSource = Arc<dyn Fn(Digest) -> io::Result<Option<Bytes>> + Sen
 /// 36 MB) and a few memory maps; one that is asked for again is loaded from disk in milliseconds.
 const READY_COMPONENTS: usize = 256;
 
+/// How many components are loaded for runs at once. The compiler spreads one component over all processors
+/// by itself; the second thread keeps a small component from waiting behind a large one.
+const LOADING_THREADS: usize = 2;
+
+/// How many uploads are compiled at once. They have their own thread: a large one takes many seconds, in
+/// which no run may wait for compiled code that only has to be read.
+const UPLOAD_THREADS: usize = 1;
+
 /// A component that is compiled and linked.
 pub(crate) struct Ready {
     pub(crate) engine: Engine,
@@ -42,7 +50,10 @@ type Loading = Shared<BoxFuture<'static, Result<Arc<Ready>, OpenError>>>;
 /// All components, ready or not.
 pub(crate) struct Library {
     loader: Arc<Loader>,
-    pub(crate) workers: Workers,
+    /// Load components for runs.
+    loading: Workers,
+    /// Work on uploads.
+    pub(crate) uploads: Workers,
     entries: Mutex<HashMap<(u32, Digest), Entry>>,
     /// Counts uses, to find the entry that was not used for longest.
     uses: AtomicU64,
@@ -54,8 +65,15 @@ struct Entry {
 }
 
 impl Library {
-    pub(crate) fn new(loader: Loader, workers: Workers) -> Self {
-        Self { loader: Arc::new(loader), workers, entries: Mutex::default(), uses: AtomicU64::new(0) }
+    /// A library with its threads.
+    pub(crate) fn new(loader: Loader) -> io::Result<Self> {
+        Ok(Self {
+            loader: Arc::new(loader),
+            loading: Workers::start("load", LOADING_THREADS)?,
+            uploads: Workers::start("upload", UPLOAD_THREADS)?,
+            entries: Mutex::default(),
+            uses: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn loader(&self) -> &Arc<Loader> {
@@ -71,7 +89,7 @@ impl Library {
         let key = (profile.number, digest);
         let loading = self.entry(key, || {
             let loader = self.loader.clone();
-            let loaded = self.workers.run(move || loader.load(digest, profile));
+            let loaded = self.loading.run(move || loader.load(digest, profile));
             loaded
                 .map(move |loaded| {
                     loaded.unwrap_or_else(|_| Err(OpenError::Unavailable(PANICKED.to_owned())))
@@ -195,5 +213,33 @@ impl Loader {
             code: WorkflowPre::new(linked)?,
             profile: self.backends.profile,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::executor::block_on;
+    use refrain_engine::limits;
+
+    use super::*;
+
+    #[test]
+    fn runs_do_not_wait_for_uploads() {
+        let backends = Backends::new(limits::CURRENT, 1).unwrap();
+        let source: ComponentSource = Arc::new(|_| Ok(None));
+        let library = Library::new(Loader { backends, compiled: None, source }).unwrap();
+        let (finish, finished) = mpsc::channel::<()>();
+        let finished = Arc::new(Mutex::new(finished));
+        for _ in 0..=LOADING_THREADS + UPLOAD_THREADS {
+            let finished = finished.clone();
+            // Ends when the sender is dropped, at the end of this test.
+            drop(library.uploads.run(move || finished.lock().unwrap().recv().is_err()));
+        }
+        let digest = Digest([1; 32]);
+        let loaded = block_on(library.get(digest, limits::CURRENT));
+        assert!(matches!(loaded, Err(OpenError::Unknown(unknown)) if unknown == digest));
+        drop(finish);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Cause {
     Unavailable(String),
     /// The guest's code.
     Guest(Trap),
+    /// The guest's code gave up: it reached an `unreachable`, which is how panics end.
+    Panic(Trap),
 }
 
 /// Why an execution ended with this error.
@@ -28,6 +30,9 @@ pub(crate) fn cause(error: Error) -> Cause {
         Some(HostTrap::Machine(message)) => Cause::Unavailable(message.clone()),
         Some(HostTrap::Misuse(_) | HostTrap::NoRun(_)) => Cause::Guest(trap(&error)),
         None if is_shortage(&error) => Cause::Unavailable(error.root_cause().to_string()),
+        None if error.downcast_ref() == Some(&wasmtime::Trap::UnreachableCodeReached) => {
+            Cause::Panic(trap(&error))
+        }
         None => Cause::Guest(trap(&error)),
     }
 }
@@ -55,11 +60,17 @@ pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
         },
         Cause::Budget => Stop::Budget,
         Cause::Unavailable(message) => Stop::Unavailable(message),
-        Cause::Guest(trap) => match run.trapped(&trap.message) {
-            Some(mismatch) => Stop::Mismatch(mismatch),
-            None => Stop::Trap(trap),
-        },
+        Cause::Guest(trap) => trapped(trap, run),
+        Cause::Panic(trap) => {
+            // WebAssembly does not know why. The code said it in its log, which is lost with the step.
+            let message = run.last_words().map(|words| format!("{words} ({})", trap.message));
+            trapped(Trap { message: message.unwrap_or(trap.message), ..trap }, run)
+        }
     }
+}
+
+fn trapped(trap: Trap, run: &Run) -> Stop {
+    run.trapped(&trap.message).map_or(Stop::Trap(trap), Stop::Mismatch)
 }
 
 fn is_shortage(error: &Error) -> bool {

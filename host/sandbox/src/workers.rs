@@ -7,28 +7,24 @@ use std::thread;
 
 use futures::channel::oneshot;
 
-/// How many jobs run at once. The compiler spreads one component over all processors by itself; the second
-/// thread keeps a small component from waiting behind a large one.
-const THREADS: usize = 2;
-
 /// Validating and compiling recurse with the nesting of the code.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A small pool of threads. They end when it is dropped and its queue is empty.
+/// A pool of threads, each of which runs one job at a time. They end when it is dropped and its queue is empty.
 pub(crate) struct Workers {
     queue: mpsc::Sender<Job>,
 }
 
 impl Workers {
-    /// Starts the threads.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts so many threads.
+    pub(crate) fn start(name: &str, threads: usize) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>();
         let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..THREADS {
+        for number in 0..threads {
             let jobs = jobs.clone();
-            thread::Builder::new().name(format!("refrain-compile-{number}")).stack_size(STACK_BYTES).spawn(
+            thread::Builder::new().name(format!("refrain-{name}-{number}")).stack_size(STACK_BYTES).spawn(
                 move || {
                     while let Some(job) = next(&jobs) {
                         job();

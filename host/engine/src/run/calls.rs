@@ -125,14 +125,7 @@ impl Run {
         if live.log_bytes > limit {
             return;
         }
-        live.log_bytes += match &note {
-            Note::Log { message, fields, .. } => {
-                message.len()
-                    + fields.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
-                    + NOTE_BYTES
-            }
-            Note::LogTruncated => NOTE_BYTES,
-        };
+        live.log_bytes += note.size();
         let kept = if live.log_bytes > limit { Note::LogTruncated } else { note };
         live.entries.push(Entry::Note(kept));
     }
@@ -176,9 +169,6 @@ impl Run {
         }
     }
 }
-
-/// The size of a log line beside its text, so that empty lines count too.
-const NOTE_BYTES: usize = 16;
 
 impl Run {
     /// Makes an entry of a live step; in replay there is nothing to make.

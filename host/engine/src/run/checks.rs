@@ -4,6 +4,7 @@
 use super::{Halt, Run};
 use crate::activity;
 use crate::call::{Command, Completion, Interest};
+use crate::ids::check_name;
 use crate::time::Timestamp;
 
 impl Run {
@@ -26,7 +27,12 @@ impl Run {
             Command::Finish(completion) => {
                 let payload = match completion {
                     Completion::Completed(result) | Completion::Canceled(Some(result)) => Some(result),
-                    Completion::ContinueAsNew(next) => Some(&next.input),
+                    Completion::ContinueAsNew(next) => {
+                        if let Some(workflow) = &next.workflow {
+                            check_name("next-run.workflow", workflow).map_err(misuse("control.finish"))?;
+                        }
+                        Some(&next.input)
+                    }
                     Completion::Failed(failure) => {
                         return activity::check_size("failure", failure.size(), self.profile)
                             .map_err(misuse("control.finish"));

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::call::{ActivityCommand, Call, Completion, Interest, Reply};
+use crate::call::{ActivityCommand, Call, Completion, Interest, Level, Note, Reply};
 use crate::codec::{self, DecodeError};
 use crate::ids::{Namespace, Op, RunId, WorkflowId};
 use crate::journal::{End, Entry, ExecutionRef, Record, Started, Step};
@@ -292,17 +292,19 @@ impl Run {
         }
     }
 
+    /// What the code wrote to its log as the last thing in this step, if that was an error: of code that
+    /// panicked, its message. A step that trapped is not recorded, so whoever reports the trap says it.
+    pub fn last_words(&self) -> Option<&str> {
+        let Mode::Live(live) = &self.mode else { return None };
+        match live.entries.last() {
+            Some(Entry::Note(Note::Log { level: Level::Error, message, .. })) => Some(message),
+            _ => None,
+        }
+    }
+
     /// Whether calls are answered from the journal.
     pub fn is_replaying(&self) -> bool {
         matches!(self.mode, Mode::Replay(..))
-    }
-
-    /// What stopped the run by the engine's word, if something did.
-    pub fn halted(&self) -> Option<&Halt> {
-        match &self.state {
-            State::Halted(halt) => Some(halt),
-            State::Executing | State::Waiting(_) | State::Finished => None,
-        }
     }
 
     /// The workflow's type.
@@ -344,11 +346,6 @@ impl Run {
         self.mailbox.iter()
     }
 
-    /// Whether an outcome of this op would never be delivered.
-    pub fn is_unwanted(&self, op: Op) -> bool {
-        self.ops.is_unwanted(op)
-    }
-
     /// Puts an arrival into the mailbox. Answers whether it is kept: the outcome of an op that was detached
     /// or has one already is not.
     ///
@@ -374,8 +371,8 @@ impl Run {
         }
     }
 
-    /// Ends the wait: delivers what is of interest, in mailbox order and within the limits of one wait, and
-    /// begins the next step at the latest of `now`, the next read of the last step's clock and the deadlines
+    /// Ends the wait: delivers what is of interest, in mailbox order, of the ends of ops as many as one wait may,
+    /// and begins the next step at the latest of `now`, the next read of the last step's clock and the deadlines
     /// delivered.
     ///
     /// # Panics
@@ -451,21 +448,28 @@ impl Run {
 }
 
 impl Run {
+    /// Takes what the wait delivers. All messages that it wants are among it, so that none is left behind by a
+    /// run that listens until it ends; how many there can be is bounded where they are let in. The ends of ops
+    /// have the limits of one wait, and keep their order.
     fn take_from_mailbox(&mut self, wants: &Wants<'_>) -> Vec<MailboxEntry> {
         let mut taken = Vec::new();
-        let mut bytes = 0;
-        let mut index = 0;
-        while index < self.mailbox.len() && taken.len() < self.profile.wait_events {
-            if !wants.takes(&self.mailbox[index]) {
-                index += 1;
-                continue;
+        let mut left = VecDeque::with_capacity(self.mailbox.len());
+        let (mut ends, mut bytes, mut full) = (0, 0, false);
+        for entry in std::mem::take(&mut self.mailbox) {
+            let mut takes = wants.takes(&entry);
+            if takes && entry.item.op().is_some() {
+                bytes += entry.item.size();
+                full |= ends == self.profile.wait_events || bytes > self.profile.wait_bytes && ends > 0;
+                ends += 1;
+                takes = !full;
             }
-            bytes += self.mailbox[index].item.size();
-            if bytes > self.profile.wait_bytes && !taken.is_empty() {
-                break;
+            if takes {
+                taken.push(entry);
+            } else {
+                left.push_back(entry);
             }
-            taken.extend(self.mailbox.remove(index));
         }
+        self.mailbox = left;
         taken
     }
 

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::future::join_all;
 use refrain_engine::guest::Stop;
 use refrain_engine::ids::Digest;
-use refrain_sandbox::{Inspected, SandboxOptions};
+use refrain_sandbox::{Inspected, Sandbox, SandboxOptions};
 
 use crate::owner::Owner;
 use crate::text_guest::{component, guest_without_describe, sleeper};
@@ -107,4 +108,21 @@ async fn the_directory_is_its_owners_alone() {
     let directory = parent.path().join("compiled");
     drop(owner(&directory));
     assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_others_can_write_into_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    for (mode, refused) in [(0o770, true), (0o702, true), (0o755, false)] {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let options = SandboxOptions {
+            cache_dir: Some(directory.path().to_owned()),
+            max_instances: Some(16),
+            ..SandboxOptions::default()
+        };
+        let made = Sandbox::new(options, Arc::new(|_| Ok(None)));
+        assert_eq!(made.is_err(), refused, "mode {mode:o}: {:?}", made.err());
+    }
 }

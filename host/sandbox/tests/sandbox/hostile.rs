@@ -111,6 +111,42 @@ async fn a_huge_log_is_cut_and_says_so() {
     assert!(ended.records[0].len() < 2 * limits::CURRENT.step_log_bytes);
 }
 
+/// Writes a line with so many fields, all of them empty.
+fn empty_fields(count: u32) -> bytes::Bytes {
+    guest(&format!(
+        "(func $main
+           (drop (memory.grow (i32.const 300)))
+           (call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0x20000) (i32.const {count})))"
+    ))
+}
+
+#[tokio::test]
+async fn elements_without_text_are_not_free() {
+    let owner = Owner::small();
+    let ended = owner.try_out(empty_fields(100_000)).await;
+    assert_eq!(entries(&ended.records[0]), [Entry::Note(Note::LogTruncated)]);
+    let trap = trap(owner.try_out(empty_fields(1_000_000)).await);
+    assert!(trap.message.contains("too much data"), "{trap}");
+}
+
+#[tokio::test]
+async fn of_code_that_panics_the_trap_tells_what_it_logged_last() {
+    let log = |level: u32| {
+        guest(&format!(
+            r#"(data (i32.const 0x1000) "panicked at order.rs:7: no stock")
+             (func $main
+               (call $log (i32.const {level}) (i32.const 0x1000) (i32.const 32) (i32.const 0) (i32.const 0))
+               unreachable)"#
+        ))
+    };
+    let (info, error) = (2, 4);
+    let owner = Owner::small();
+    let panic = trap(owner.try_out(log(error)).await);
+    assert!(panic.message.starts_with("panicked at order.rs:7: no stock (wasm `unreachable`"), "{panic}");
+    let other = trap(owner.try_out(log(info)).await);
+    assert!(other.message.starts_with("wasm `unreachable`"), "{other}");
+}
+
 #[tokio::test]
 async fn clock_reads_are_one_entry_and_end_with_the_budget_at_the_latest() {
     let reads = |count: u32| {
