@@ -3,7 +3,7 @@
 //! All versions are kept in memory: they are few, and each start asks for one.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use refrain_engine::codec;
 use refrain_engine::ids::{Digest, Namespace, check_name};
@@ -26,7 +26,7 @@ pub(crate) struct Components {
 }
 
 /// The versions of one name, by number. The last is the current one.
-type Versions = BTreeMap<u32, ComponentVersion>;
+type Versions = BTreeMap<u32, Arc<ComponentVersion>>;
 
 impl Components {
     /// Reads the table.
@@ -49,7 +49,10 @@ impl Components {
 
     fn insert(&self, namespace: &Namespace, version: ComponentVersion) {
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        names.entry((namespace.clone(), version.name.clone())).or_default().insert(version.version, version);
+        names
+            .entry((namespace.clone(), version.name.clone()))
+            .or_default()
+            .insert(version.version, Arc::new(version));
     }
 
     /// Gives a digest to a name, as its next version. Idempotent by digest: uploading the current version
@@ -93,7 +96,7 @@ impl Components {
     }
 
     /// The current version of a name.
-    pub(crate) fn current(&self, namespace: &Namespace, name: &str) -> Option<ComponentVersion> {
+    pub(crate) fn current(&self, namespace: &Namespace, name: &str) -> Option<Arc<ComponentVersion>> {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         names.get(&(namespace.clone(), name.to_owned()))?.values().next_back().cloned()
     }
@@ -104,7 +107,7 @@ impl Components {
         namespace: &Namespace,
         name: &str,
         version: Option<u32>,
-    ) -> Result<ComponentVersion, Error> {
+    ) -> Result<Arc<ComponentVersion>, Error> {
         let versions = self.versions(namespace, name)?;
         let found = match version {
             Some(number) => versions.iter().find(|version| version.version == number),
@@ -117,7 +120,11 @@ impl Components {
     }
 
     /// All versions of a name, oldest first.
-    pub(crate) fn versions(&self, namespace: &Namespace, name: &str) -> Result<Vec<ComponentVersion>, Error> {
+    pub(crate) fn versions(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<Vec<Arc<ComponentVersion>>, Error> {
         let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
         let versions = names
             .get(&(namespace.clone(), name.to_owned()))
@@ -160,7 +167,7 @@ impl Components {
         workflow: &str,
         component: Option<&str>,
         version: Option<u32>,
-    ) -> Result<ComponentVersion, Error> {
+    ) -> Result<Arc<ComponentVersion>, Error> {
         if let Some(component) = component {
             let found = self.version(namespace, component, version)?;
             return if found.defines(workflow) {
@@ -187,7 +194,7 @@ impl Components {
         };
         let mut defining = current().filter(|version| version.defines(workflow));
         match (defining.next(), defining.next()) {
-            (Some(only), None) => Ok(only.clone()),
+            (Some(only), None) => Ok(Arc::clone(only)),
             (Some(_), Some(_)) => Err(Error::Ambiguous {
                 workflow: workflow.to_owned(),
                 components: current().filter(|v| v.defines(workflow)).map(|v| v.name.clone()).collect(),

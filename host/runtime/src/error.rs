@@ -69,7 +69,7 @@ pub enum Error {
         limit: usize,
     },
     /// Too much waits already.
-    #[error("workflow {id:?} has {waiting} undelivered messages, the most it may have")]
+    #[error("workflow {id:?} has {waiting} undelivered messages, and its mailbox has no room for this one")]
     Busy {
         /// The execution.
         id: String,

@@ -22,8 +22,11 @@ use crate::types::HistoryPage;
 /// Events after which a page ends, with the record that they are from. A page is an answer in memory.
 const PAGE_EVENTS: usize = 10_000;
 
+/// Bytes of records after which a page ends, too: an event can carry a payload of 2 MiB.
+const PAGE_BYTES: usize = 4 << 20;
+
 /// Records of one read.
-const PIECE: usize = 500;
+const PIECE: usize = 100;
 
 /// Places that are remembered: one for each reader who follows a run, and they are few.
 const PLACES: usize = 256;
@@ -70,7 +73,9 @@ impl Place {
     fn read(&mut self, shared: &Shared, key: &RunKey, records: u64) -> Result<Vec<HistoryEvent>, Error> {
         let to = key.journal().end();
         let mut events = self.take_unseen();
-        while self.next_record < records && events.len() < PAGE_EVENTS {
+        let mut bytes = 0;
+        let is_full = |events: usize, bytes: usize| events >= PAGE_EVENTS || bytes >= PAGE_BYTES;
+        while self.next_record < records && !is_full(events.len(), bytes) {
             let from = key.record(self.next_record);
             let rows = shared.store.range(from.table, &from.bytes, &to, Order::Ascending, PIECE)?;
             if rows.is_empty() {
@@ -82,8 +87,12 @@ impl Place {
                 }
                 self.history.record(&codec::decode("journal record", record)?);
                 self.next_record += 1;
-                events.extend(self.take_unseen());
-                if events.len() >= PAGE_EVENTS {
+                let unseen = self.take_unseen();
+                if !unseen.is_empty() {
+                    bytes += record.len();
+                    events.extend(unseen);
+                }
+                if is_full(events.len(), bytes) {
                     break;
                 }
             }

@@ -7,7 +7,7 @@ use refrain_engine::guest::Guests;
 use refrain_engine::ids::{Namespace, check_name};
 use refrain_plugin::Plugin;
 use refrain_store::Store;
-use refrain_store::schema::RunKey;
+use refrain_store::schema::{RunKey, RunStatus};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -28,6 +28,9 @@ use crate::types::{
 
 /// The longest reason of a cancel or a termination, in bytes: it is kept in the journal.
 const MAX_REASON_BYTES: usize = 4_096;
+
+/// How often a message follows an execution to its next run: each time means that another run has begun.
+const CONTINUATIONS: usize = 16;
 
 /// Owns all runs of a store. Clones are the same runtime.
 #[derive(Clone)]
@@ -76,6 +79,9 @@ impl Runtime {
 
     /// Whether this runtime serves.
     pub fn health(&self) -> Health {
+        if let refrain_store::Health::Poisoned(reason) = self.shared.store.health() {
+            self.shared.fail(&reason);
+        }
         match self.shared.check_open() {
             Ok(()) => Health::Ready,
             Err(Error::Poisoned(reason)) => Health::Poisoned(reason),
@@ -124,8 +130,13 @@ impl Runtime {
     ) -> Result<Registered, Error> {
         self.shared.check_open()?;
         self.shared.check_namespace(namespace)?;
-        let shared = &self.shared;
-        shared.components.register(&*shared.store, namespace, name, new, shared.now()).await
+        let (shared, namespace, name) = (Arc::clone(&self.shared), namespace.clone(), name.to_owned());
+        to_its_end(async move {
+            let now = shared.now();
+            let registered = shared.components.register(&*shared.store, &namespace, &name, new, now).await;
+            registered.inspect_err(|error| shared.note_error(error))
+        })
+        .await
     }
 
     /// The components of a namespace, by name.
@@ -153,7 +164,7 @@ impl Runtime {
         version: Option<u32>,
     ) -> Result<ComponentVersion, Error> {
         self.shared.check_namespace(namespace)?;
-        self.shared.components.version(namespace, name, version)
+        Ok((*self.shared.components.version(namespace, name, version)?).clone())
     }
 
     /// All versions of a component's name, oldest first.
@@ -166,7 +177,8 @@ impl Runtime {
         name: &str,
     ) -> Result<Vec<ComponentVersion>, Error> {
         self.shared.check_namespace(namespace)?;
-        self.shared.components.versions(namespace, name)
+        let versions = self.shared.components.versions(namespace, name)?;
+        Ok(versions.iter().map(|version| (**version).clone()).collect())
     }
 
     /// Starts a workflow. The run is durable when this answers.
@@ -180,7 +192,8 @@ impl Runtime {
     ) -> Result<StartedWorkflow, Error> {
         self.shared.check_open()?;
         self.shared.check_namespace(namespace)?;
-        start::start_workflow(&self.shared, namespace, request).await
+        let (shared, namespace) = (Arc::clone(&self.shared), namespace.clone());
+        to_its_end(async move { start::start_workflow(&shared, &namespace, request).await }).await
     }
 
     /// Sends a signal. It is durable when this answers.
@@ -198,7 +211,7 @@ impl Runtime {
             check_name("request_id", request_id)?;
         }
         within_payload_limit("input", signal.input.size())?;
-        self.ask(namespace, target, |reply| Message::Signal { signal, reply }).await
+        self.ask(namespace, target, |reply| Message::Signal { signal: signal.clone(), reply }).await
     }
 
     /// Asks a run to cancel itself. The request is durable when this answers.
@@ -207,7 +220,7 @@ impl Runtime {
     /// As [`Self::signal`].
     pub async fn cancel(&self, namespace: &Namespace, target: &Target, reason: String) -> Result<(), Error> {
         check_reason(&reason)?;
-        self.ask(namespace, target, |reply| Message::Cancel { reason, reply }).await
+        self.ask(namespace, target, |reply| Message::Cancel { reason: reason.clone(), reply }).await
     }
 
     /// Ends a run. It has ended when this answers.
@@ -221,7 +234,7 @@ impl Runtime {
         reason: String,
     ) -> Result<(), Error> {
         check_reason(&reason)?;
-        self.ask(namespace, target, |reply| Message::Terminate { reason, reply }).await
+        self.ask(namespace, target, |reply| Message::Terminate { reason: reason.clone(), reply }).await
     }
 
     /// Lets a parked run try its step again.
@@ -288,20 +301,33 @@ impl Runtime {
         inspect::list(&self.shared, namespace, filter, limit, cursor)
     }
 
+    /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
+    /// its latest run: when that continues as new meanwhile, the message goes to the one that follows.
     async fn ask(
         &self,
         namespace: &Namespace,
         target: &Target,
-        message: impl FnOnce(Reply) -> Message,
+        message: impl Fn(Reply) -> Message,
     ) -> Result<(), Error> {
-        self.shared.check_open()?;
-        let key = inspect::resolve(&self.shared, namespace, target)?;
-        let (reply, answer) = oneshot::channel();
-        self.shared.registry.send(&self.shared, &key, message(reply));
-        answer.await.unwrap_or_else(|_| {
+        for _ in 0..CONTINUATIONS {
             self.shared.check_open()?;
-            Err(Error::Internal("the run's owner has failed: try again".to_owned()))
-        })
+            let key = inspect::resolve(&self.shared, namespace, target)?;
+            let (reply, answer) = oneshot::channel();
+            self.shared.registry.send(&self.shared, &key, message(reply));
+            match answer.await {
+                Ok(Err(Error::Closed { status: RunStatus::ContinuedAsNew, .. }))
+                    if target.run_id.is_none() => {}
+                Ok(answer) => return answer,
+                Err(_) => {
+                    self.shared.check_open()?;
+                    return Err(Error::Internal("the run's owner has failed: try again".to_owned()));
+                }
+            }
+        }
+        let id = target.workflow_id.to_string();
+        Err(Error::Internal(format!(
+            "workflow {id:?} continues as new faster than it takes messages: try again"
+        )))
     }
 }
 
@@ -319,6 +345,14 @@ async fn fire_timers(shared: Arc<Shared>, namespace: Namespace) {
         // What is not fired is found by the next boot.
         () = shared.stopping() => {}
     }
+}
+
+/// Does something to its end, even if who asked for it goes away meanwhile: between a commit and what must
+/// follow it nothing may be dropped.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
 
 /// Reads that may be long go where they may block.

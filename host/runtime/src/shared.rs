@@ -142,6 +142,13 @@ impl Shared {
         }
     }
 
+    /// As [`Self::note_failure`], for what callers are told.
+    pub(crate) fn note_error(&self, error: &Error) {
+        if let Error::Poisoned(reason) = error {
+            self.fail(reason);
+        }
+    }
+
     /// Resolves when the host is stopping or its store has failed.
     pub(crate) async fn stopping(&self) {
         let mut failure = self.failure();

@@ -50,7 +50,7 @@ pub(crate) async fn start_workflow(
         continued_run_id: None,
         workflow: request.workflow,
         input: request.input,
-        component: component.name,
+        component: component.name.clone(),
         version: component.version,
         digest: component.digest,
         profile: limits::CURRENT.number,
@@ -163,7 +163,7 @@ async fn commit(
         let row = codec::encode(&CurrentRun { run: started.run_id });
         batch = batch.require_absent(*table, bytes.clone()).put(*table, bytes.clone(), row);
     }
-    let stored = closing::first_head(shared.boot, 0, false);
+    let stored = closing::first_head(shared.boot, &[]);
     for (key, row) in closing::first_rows(&key, started, &stored) {
         batch = batch.put(key.table, key.bytes, row);
     }

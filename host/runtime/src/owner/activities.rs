@@ -12,6 +12,7 @@ use refrain_engine::limits;
 use refrain_engine::mailbox::Item;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
+use refrain_store::schema::Key;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::books::{After, delete, read_all};
@@ -99,7 +100,7 @@ impl Activities {
 
 impl Owner<'_> {
     /// Takes over the activities that the store has. Attempts of an earlier boot have ended with it.
-    pub(super) fn restore_activities(&mut self) -> Result<(), Gone> {
+    pub(super) async fn restore_activities(&mut self) -> Result<(), Gone> {
         if self.books.head().status.is_closed() || self.books.head().records == 0 {
             return Ok(());
         }
@@ -112,16 +113,17 @@ impl Owner<'_> {
             if let Some(failure) = refused {
                 // The last boot had a plugin for it.
                 self.close_activity(op, Outcome::Failed(failure));
-                continue;
-            }
-            match phase {
-                Phase::Scheduled { .. } => self.books.after(After::WaitForSlot(op)),
-                Phase::Running { boot, .. } if boot != self.shared.boot => {
-                    let now = self.shared.now();
-                    self.attempt_failed(op, |activity| activity.restarted(now));
+            } else {
+                match phase {
+                    Phase::Scheduled { .. } => self.books.after(After::WaitForSlot(op)),
+                    Phase::Running { boot, .. } if boot != self.shared.boot => {
+                        let now = self.shared.now();
+                        self.attempt_failed(op, |activity| activity.restarted(now));
+                    }
+                    Phase::Running { .. } | Phase::Backoff { .. } => {}
                 }
-                Phase::Running { .. } | Phase::Backoff { .. } => {}
             }
+            self.flush_if_heavy().await?;
         }
         Ok(())
     }
@@ -199,9 +201,12 @@ impl Owner<'_> {
                 self.close_activity(op, outcome);
             }
             AttemptEnd::Failed { failure, .. }
-                if self.shared.is_shutting_down() && failure.kind == FailureKind::Canceled =>
+                if self.shared.is_shutting_down()
+                    && failure.kind == FailureKind::Canceled
+                    && tracked.activity.cancel_reason.is_none() =>
             {
-                // The host asked it to stop. The next boot finds an attempt of this one, and retries it.
+                // The host asked it to stop, and not the run. Its row stays: the next boot finds an attempt of
+                // this one that did not end, and does what its policy says.
                 self.activities.remove(op);
             }
             AttemptEnd::Failed { failure, next_retry_delay, .. } => {
@@ -245,13 +250,15 @@ impl Owner<'_> {
     }
 
     /// Looks after the timeouts and retries that are due.
-    pub(super) fn activities_due(&mut self) {
+    pub(super) async fn activities_due(&mut self) -> Result<(), Gone> {
         let now = self.shared.now();
         while let Some(&(deadline, op)) = self.activities.deadlines.first()
             && deadline <= now
         {
             self.activity_due(op, now);
+            self.flush_if_heavy().await?;
         }
+        Ok(())
     }
 
     fn activity_due(&mut self, op: Op, now: Timestamp) {
@@ -283,7 +290,7 @@ impl Owner<'_> {
     pub(super) fn cancel_activity(&mut self, op: Op, reason: String) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
         match tracked.activity.cancel(&reason) {
-            CancelNext::Close { .. } => {
+            CancelNext::Close => {
                 let row = self.key.activity(op);
                 if let Some(tracked) = self.activities.remove(op) {
                     self.books.after(After::TellCanceled(Box::new(tracked)));
@@ -317,12 +324,17 @@ impl Owner<'_> {
         self.put_activity(&activity);
     }
 
-    /// The run has ended: its activities are told, and nobody waits for them.
-    pub(super) fn close_activities(&mut self) {
-        for (op, tracked) in std::mem::take(&mut self.activities).tracked {
-            self.books.delete(self.key.activity(op));
+    /// The run has ended: its activities are told, and nobody waits for them. All rows go, also of those that
+    /// are not tracked: some are left for the next boot while the host is stopping.
+    pub(super) fn close_activities(&mut self) -> Result<(), Gone> {
+        let prefix = self.key.activities();
+        for (key, _) in read_all(&*self.shared.store, &prefix)? {
+            self.books.delete(Key { table: prefix.table, bytes: key });
+        }
+        for tracked in std::mem::take(&mut self.activities).tracked.into_values() {
             self.books.after(After::TellCanceled(Box::new(tracked)));
         }
+        Ok(())
     }
 
     /// The host is stopping, and nothing is drafted: the attempts are told, and nobody waits for what does not

@@ -1,6 +1,6 @@
 //! What an owner knows of its run's rows, and the batch that it is about to commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use refrain_engine::activity::Activity;
 use refrain_engine::codec::{self, DecodeError};
@@ -21,8 +21,8 @@ use crate::error::Error;
 /// Rows of one read of a run's journal or mailbox.
 const PIECE: usize = 1_000;
 
-/// Arrivals of this size together do not wait for the step that takes them, so that a step's batch, in which
-/// they would be, stays below the store's limit.
+/// Arrivals and drafted rows of this size together do not wait for the next step, so that a step's batch, in
+/// which they would be, stays below the store's limit.
 const HEAVY_BYTES: usize = 1 << 20;
 
 /// The run's rows, and what is about to change about them.
@@ -44,8 +44,8 @@ pub(super) struct Books {
 /// The rows of a run that has not ended.
 #[derive(Default)]
 struct Rows {
-    /// The numbers of the arrivals in the mailbox table.
-    mailbox: BTreeSet<u64>,
+    /// The arrivals in the mailbox table, by number; with their size those that are messages.
+    mailbox: BTreeMap<u64, Option<u64>>,
     timers: BTreeMap<Op, Timestamp>,
 }
 
@@ -62,8 +62,22 @@ struct Fresh {
 #[derive(Default)]
 struct Draft {
     changes: Vec<Change>,
+    /// The size of the changes.
+    bytes: usize,
     replies: Vec<(Reply, Result<(), Error>)>,
     after: Vec<After>,
+}
+
+impl Draft {
+    fn push(&mut self, change: Change) {
+        let (_, key, value) = change.parts();
+        self.bytes += key.len() + value.map_or(0, bytes::Bytes::len);
+        self.changes.push(change);
+    }
+
+    fn extend(&mut self, changes: Vec<Change>) {
+        changes.into_iter().for_each(|change| self.push(change));
+    }
 }
 
 /// What is done once the batch is durable.
@@ -83,8 +97,7 @@ pub(super) enum After {
 impl Books {
     /// The books of a run as the store has it. A fresh run has no rows yet.
     pub(super) fn new(stored: StoredHead, fresh: bool) -> Self {
-        let ready = stored.head.status == RunStatus::Running
-            && (stored.head.records == 0 || stored.head.arrivals > 0);
+        let ready = stored.head.status == RunStatus::Running && stored.head.has_work();
         let rows = fresh.then(Rows::default).filter(|_| stored.head.arrivals == 0);
         Self {
             stored,
@@ -109,21 +122,16 @@ impl Books {
         self.stored.head.parked = parked;
     }
 
-    /// How many arrivals wait, durable or not.
-    pub(super) fn waiting(&self) -> u64 {
-        self.stored.head.arrivals + self.fresh.len() as u64
-    }
-
     pub(super) fn put(&mut self, key: Key, value: bytes::Bytes) {
-        self.draft.changes.push(put(key, value));
+        self.draft.push(put(key, value));
     }
 
     pub(super) fn extend(&mut self, changes: Vec<Change>) {
-        self.draft.changes.extend(changes);
+        self.draft.extend(changes);
     }
 
     pub(super) fn delete(&mut self, key: Key) {
-        self.draft.changes.push(delete(key));
+        self.draft.push(delete(key));
     }
 
     pub(super) fn reply(&mut self, reply: Reply, answer: Result<(), Error>) {
@@ -139,14 +147,19 @@ impl Books {
         let number = self.stored.head.next_arrival;
         self.stored.head.next_arrival += 1;
         let entry = MailboxEntry { number, at, item };
+        if let Some(bytes) = message_size(&entry.item) {
+            self.stored.head.messages += 1;
+            self.stored.head.message_bytes += bytes;
+        }
         self.unpushed.push(entry.clone());
         self.fresh_bytes += entry.item.size();
         self.fresh.insert(number, Fresh { entry, changes, reply });
     }
 
-    /// Whether what has arrived is to be committed before more is taken in: one batch has its limit.
+    /// Whether what has arrived and what is drafted is to be committed before there is more of it: one batch
+    /// has its limit.
     pub(super) fn is_heavy(&self) -> bool {
-        self.fresh_bytes >= HEAVY_BYTES
+        self.fresh_bytes + self.draft.bytes >= HEAVY_BYTES
     }
 
     /// Whether an arrival that is not durable yet answers this request.
@@ -167,14 +180,25 @@ impl Books {
 
     /// The guest has taken this arrival, or nobody wants it: there will be no row of it.
     pub(super) fn consume(&mut self, arrival: Key, number: u64) {
-        let known = self.rows.as_mut().is_some_and(|rows| rows.mailbox.remove(&number));
-        if known {
+        let row = self.rows.as_mut().and_then(|rows| rows.mailbox.remove(&number));
+        if let Some(message) = row {
             self.stored.head.arrivals -= 1;
+            self.message_gone(message);
             self.delete(arrival);
         } else if let Some(fresh) = self.fresh.remove(&number) {
             self.fresh_bytes -= fresh.entry.item.size();
-            self.draft.changes.extend(fresh.changes);
+            self.message_gone(message_size(&fresh.entry.item));
+            self.draft.extend(fresh.changes);
             self.draft.replies.extend(fresh.reply.map(|reply| (reply, Ok(()))));
+        }
+    }
+
+    /// A message does not wait any more. Heads of a time that did not count messages have none to take off.
+    fn message_gone(&mut self, message: Option<u64>) {
+        if let Some(bytes) = message {
+            let head = &mut self.stored.head;
+            head.messages = head.messages.saturating_sub(1);
+            head.message_bytes = head.message_bytes.saturating_sub(bytes);
         }
     }
 
@@ -185,14 +209,17 @@ impl Books {
             .extract_if(.., |_, fresh| fresh.entry.item.op().is_none())
             .map(|(_, fresh)| fresh)
             .collect();
-        self.fresh_bytes -= messages.iter().map(|fresh| fresh.entry.item.size()).sum::<usize>();
+        for Fresh { entry, .. } in &messages {
+            self.fresh_bytes -= entry.item.size();
+            self.message_gone(message_size(&entry.item));
+        }
         messages.into_iter().map(|fresh| (fresh.entry, fresh.changes, fresh.reply)).collect()
     }
 
     /// Drops the arrivals that are not durable: the run ends. What they imply stays.
     pub(super) fn drop_fresh(&mut self) {
         for fresh in self.take_fresh() {
-            self.draft.changes.extend(fresh.changes);
+            self.draft.extend(fresh.changes);
         }
         self.unpushed.clear();
     }
@@ -219,10 +246,17 @@ impl Books {
         std::mem::take(&mut self.rows_mut().timers)
     }
 
-    pub(super) fn take_mailbox(&mut self) -> BTreeSet<u64> {
-        self.stored.head.arrivals = 0;
-        std::mem::take(&mut self.rows_mut().mailbox)
+    /// The numbers of the arrivals that have rows; there are none any more.
+    pub(super) fn take_mailbox(&mut self) -> impl Iterator<Item = u64> + use<> {
+        let head = &mut self.stored.head;
+        (head.arrivals, head.messages, head.message_bytes) = (0, 0, 0);
+        std::mem::take(&mut self.rows_mut().mailbox).into_keys()
     }
+}
+
+/// What a message counts against the limit of a run's mailbox; `None` for the end of an op.
+pub(super) fn message_size(item: &Item) -> Option<u64> {
+    item.op().is_none().then(|| item.size() as u64)
 }
 
 pub(super) fn put(key: Key, value: bytes::Bytes) -> Change {
@@ -283,7 +317,7 @@ impl Owner<'_> {
         }
         // An owner that failed may have taken firings in that it did not commit.
         timers.iter().for_each(|(op, deadline)| self.shared.timer_started(self.key, *deadline, *op));
-        let mailbox = mailbox.iter().map(|entry| entry.number).collect();
+        let mailbox = mailbox.iter().map(|entry| (entry.number, message_size(&entry.item))).collect();
         self.books.rows = Some(Rows { mailbox, timers });
         Ok(())
     }
@@ -298,7 +332,8 @@ impl Owner<'_> {
             mailbox.iter().map(|(_, entry)| codec::decode("mailbox entry", entry)).collect();
         if entries.and_then(|entries| self.learn_rows(&journal, &entries)).is_err() {
             // A damaged run can be ended all the same. The rows of its timers go as they fire.
-            let mailbox = mailbox.iter().filter_map(|(key, _)| Prefix::last_number(key)).collect();
+            let numbers = mailbox.iter().filter_map(|(key, _)| Prefix::last_number(key));
+            let mailbox = numbers.map(|number| (number, None)).collect();
             self.books.rows = Some(Rows { mailbox, timers: BTreeMap::new() });
         }
         Ok(())
@@ -335,13 +370,13 @@ impl Owner<'_> {
         for Fresh { entry, changes, reply } in self.books.take_fresh() {
             self.books.put(key.arrival(entry.number), codec::encode(&entry));
             if let Some(rows) = &mut self.books.rows {
-                rows.mailbox.insert(entry.number);
+                rows.mailbox.insert(entry.number, message_size(&entry.item));
             }
             self.books.stored.head.arrivals += 1;
-            self.books.draft.changes.extend(changes);
+            self.books.extend(changes);
             self.books.draft.replies.extend(reply.map(|reply| (reply, Ok(()))));
         }
-        let Draft { changes, replies, after } = std::mem::take(&mut self.books.draft);
+        let Draft { changes, replies, after, .. } = std::mem::take(&mut self.books.draft);
         if !changes.is_empty() {
             self.commit(changes).await?;
         }
@@ -360,7 +395,7 @@ impl Owner<'_> {
         let mut batch = Batch::new().require_prefix(head_key.table, head_key.bytes.clone(), guarded.prefix());
         batch.changes = changes;
         let head = &self.books.stored.head;
-        let ready = head.status == RunStatus::Running && (head.records == 0 || head.arrivals > 0);
+        let ready = head.status == RunStatus::Running && head.has_work();
         if ready != self.books.ready {
             let row = self.key.ready();
             batch.push(if ready { put(row, bytes::Bytes::new()) } else { delete(row) });

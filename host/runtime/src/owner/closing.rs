@@ -9,10 +9,10 @@ use refrain_engine::journal::{FailedByHost, Record, Started, Terminated};
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::Run;
 use refrain_store::schema::{
-    ComponentVersion, CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, VisibilityRow,
+    CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, VisibilityRow,
 };
 
-use super::books::After;
+use super::books::{After, message_size};
 use super::{Gone, Message, Owner, Reply};
 use crate::shared::random;
 
@@ -74,7 +74,7 @@ impl Owner<'_> {
         for number in self.books.take_mailbox() {
             self.books.delete(self.key.arrival(number));
         }
-        self.close_activities();
+        self.close_activities()?;
         self.books.set_parked(None);
         self.flush().await
     }
@@ -88,8 +88,8 @@ impl Owner<'_> {
             .then(|| self.shared.components.current(&self.key.namespace, &old.component))
             .flatten()
             .filter(|version| version.defines(&workflow));
-        let (version, digest) = newest
-            .map_or((old.version, old.digest), |ComponentVersion { version, digest, .. }| (version, digest));
+        let (version, digest) =
+            newest.map_or((old.version, old.digest), |newest| (newest.version, newest.digest));
         let started = Arc::new(Started {
             run_id: self.shared.new_run_id().map_err(Gone::Store)?,
             continued_run_id: Some(old.run_id),
@@ -118,13 +118,10 @@ impl Owner<'_> {
                 self.books.reply(reply, Ok(()));
             }
         }
-        let moved = messages.len() as u64;
-        // A request that this run has taken was meant for it alone.
-        let cancel_requested = messages.iter().any(|entry| matches!(entry.item, Item::CancelRequest { .. }));
+        let stored = first_head(self.shared.boot, &messages);
         for (number, entry) in (1..).zip(messages) {
             self.books.put(key.arrival(number), codec::encode(&MailboxEntry { number, ..entry }));
         }
-        let stored = first_head(self.shared.boot, moved, cancel_requested);
         for (key, row) in first_rows(&key, &started, &stored) {
             self.books.put(key, row);
         }
@@ -134,8 +131,9 @@ impl Owner<'_> {
     }
 }
 
-/// The head of a run that begins.
-pub(crate) fn first_head(boot: u64, arrivals: u64, cancel_requested: bool) -> StoredHead {
+/// The head of a run that begins with these messages in its mailbox.
+pub(crate) fn first_head(boot: u64, messages: &[MailboxEntry]) -> StoredHead {
+    let arrivals = messages.len() as u64;
     let head = Head {
         status: RunStatus::Running,
         records: 0,
@@ -146,7 +144,10 @@ pub(crate) fn first_head(boot: u64, arrivals: u64, cancel_requested: bool) -> St
         closed_at: None,
         parked: None,
         continued_to: None,
-        cancel_requested,
+        // A request that the run before has taken was meant for that one alone.
+        cancel_requested: messages.iter().any(|entry| matches!(entry.item, Item::CancelRequest { .. })),
+        messages: arrivals,
+        message_bytes: messages.iter().filter_map(|entry| message_size(&entry.item)).sum(),
     };
     StoredHead { version: HeadVersion { version: 1, fence: boot }, head }
 }

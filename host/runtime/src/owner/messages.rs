@@ -10,11 +10,16 @@ use refrain_store::schema::{RunKey, RunStatus, StoredHead};
 use refrain_store::{Change, Health};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::books::{delete, put};
+use super::books::{delete, message_size, put};
 use super::{Gone, Owner};
 use crate::error::Error;
 use crate::executor::AttemptEnd;
 use crate::types::SendSignal;
+
+/// Bytes of the messages that may wait in a run's mailbox. They are read together when the run is loaded, come
+/// with one wait, and move in one batch to the run that continues it: beside that step's record, the ends that
+/// it took, and the rows of what it starts, they stay below the store's largest batch.
+const MAILBOX_BYTES: u64 = 4 << 20;
 
 /// Who waits for a message's effect being durable.
 pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
@@ -66,8 +71,13 @@ impl Message {
 }
 
 impl Owner<'_> {
-    /// Takes a message in. What follows from it waits for the next commit.
+    /// Takes a message in. What follows from it waits for the next commit, unless that is to be made at once.
     pub(super) async fn handle(&mut self, message: Message) -> Result<(), Gone> {
+        self.take_in(message).await?;
+        self.flush_if_heavy().await
+    }
+
+    async fn take_in(&mut self, message: Message) -> Result<(), Gone> {
         match message {
             Message::Begin { .. } => {}
             Message::Wake(permit) => self.permits.push(permit),
@@ -123,13 +133,15 @@ impl Owner<'_> {
             }
             changes.push(put(key, bytes::Bytes::new()));
         }
-        match self.refuse_message() {
+        let item = Item::Signal { name, input };
+        match self.refuse_message().or_else(|| self.refuse_more(&item)) {
             Some(error) => self.books.reply(reply, Err(error)),
-            None => self.arrive(Item::Signal { name, input }, changes, Some(reply)),
+            None => self.arrive(item, changes, Some(reply)),
         }
         Ok(())
     }
 
+    /// A run takes one cancel request, which has room in the fullest mailbox.
     fn cancel(&mut self, reason: String, reply: Reply) {
         if let Some(error) = self.refuse_message() {
             self.books.reply(reply, Err(error));
@@ -166,9 +178,15 @@ impl Owner<'_> {
         if self.shared.store.health() == Health::Full {
             return Some(Error::Full);
         }
-        let waiting = self.books.waiting();
-        (waiting >= self.shared.options.mailbox_messages)
-            .then(|| Error::Busy { id: self.started.workflow_id.to_string(), waiting })
+        None
+    }
+
+    /// Why the run's mailbox has no room for one more message, if it has none.
+    fn refuse_more(&self, item: &Item) -> Option<Error> {
+        let head = self.books.head();
+        let bytes = head.message_bytes + message_size(item).unwrap_or_default();
+        let full = head.messages >= self.shared.options.mailbox_messages || bytes > MAILBOX_BYTES;
+        full.then(|| Error::Busy { id: self.started.workflow_id.to_string(), waiting: head.messages })
     }
 
     /// The error of who addresses a run that has ended.

@@ -25,8 +25,8 @@ use refrain_engine::guest::Guest;
 use refrain_engine::journal::Started;
 use refrain_engine::run::Run;
 use refrain_engine::time::Timestamp;
-use refrain_store::CommitError;
 use refrain_store::schema::{HeadVersion, Parked, RunKey, RunStatus, StoredHead};
+use refrain_store::{CommitError, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::Instrument;
 
@@ -51,8 +51,13 @@ fn panicked(message: &str) -> String {
 /// Why an owner cannot go on. Its run is untouched: the next message finds it as the store has it.
 #[derive(Debug)]
 enum Gone {
-    /// The store refused a commit for good, or cannot be read.
+    /// The store refused a commit for good.
     Store(Error),
+    /// The store cannot be read. What the owner was told is in no message any more, so the host exits, and its
+    /// next boot does what the store says.
+    Unreadable(StoreError),
+    /// What the store has of the run is not what was written.
+    Damaged(codec::DecodeError),
     /// Another owner has written the run.
     Overtaken,
 }
@@ -66,19 +71,17 @@ impl From<CommitError> for Gone {
     }
 }
 
-impl<E: Into<Error>> From<E> for Gone
-where
-    E: IsRead,
-{
-    fn from(error: E) -> Self {
-        Self::Store(error.into())
+impl From<StoreError> for Gone {
+    fn from(error: StoreError) -> Self {
+        Self::Unreadable(error)
     }
 }
 
-/// Errors of reading the store.
-trait IsRead {}
-impl IsRead for refrain_store::StoreError {}
-impl IsRead for codec::DecodeError {}
+impl From<codec::DecodeError> for Gone {
+    fn from(error: codec::DecodeError) -> Self {
+        Self::Damaged(error)
+    }
+}
 
 /// Owns a run until nothing is left to do for it.
 pub(crate) async fn own(shared: Arc<Shared>, key: RunKey, mut inbox: mpsc::UnboundedReceiver<Message>) {
@@ -95,6 +98,11 @@ pub(crate) async fn own(shared: Arc<Shared>, key: RunKey, mut inbox: mpsc::Unbou
                     let message =
                         format!("{error}: pass large values by reference, in a file or an object store");
                     park(&shared, &key, "limit", &message).instrument(span.clone()).await;
+                }
+                Gone::Unreadable(error) => shared.fail(&error.to_string()),
+                Gone::Damaged(error) => {
+                    let message = format!("{error}: restore the data directory from a backup");
+                    park(&shared, &key, "journal", &message).instrument(span.clone()).await;
                 }
                 Gone::Store(_) | Gone::Overtaken => {}
             }
@@ -156,6 +164,9 @@ fn read(shared: &Shared, key: &RunKey) -> Result<Option<(Arc<Started>, StoredHea
 async fn park(shared: &Arc<Shared>, key: &RunKey, kind: &str, message: &str) {
     if let Err(error) = park_as_stored(shared, key, kind, message).await {
         tracing::error!(?error, "the run could not be parked");
+        if let Gone::Unreadable(error) = error {
+            shared.fail(&error.to_string());
+        }
     }
 }
 
@@ -211,7 +222,7 @@ impl<'a> Owner<'a> {
         stored: StoredHead,
         inbox: &'a mut mpsc::UnboundedReceiver<Message>,
     ) -> Self {
-        let dirty = stored.head.records == 0 || stored.head.arrivals > 0;
+        let dirty = stored.head.has_work();
         let StoredHead { version: HeadVersion { version, .. }, .. } = stored;
         let fresh = version == 1 && stored.head.records == 0;
         Self {
@@ -234,7 +245,10 @@ impl<'a> Owner<'a> {
     }
 
     async fn run(mut self, first: Option<Message>) -> Result<(), Gone> {
-        self.restore_activities()?;
+        // A run that is ended needs none of them, and can be ended whatever they are.
+        if !matches!(first, Some(Message::Terminate { .. })) {
+            self.restore_activities().await?;
+        }
         if let Some(first) = first {
             self.handle(first).await?;
         }
@@ -258,7 +272,7 @@ impl<'a> Owner<'a> {
                     None => return Ok(()),
                 },
                 () = self.shared.clock.sleep_until(wake_at.unwrap_or(idle_at)), if wake_at.is_some() => {
-                    self.activities_due();
+                    self.activities_due().await?;
                     self.retry_at = self.retry_at.filter(|at| *at > self.shared.now());
                 }
                 () = self.shared.clock.sleep_until(idle_at), if self.instance.is_some() => self.drop_instance(),
@@ -269,9 +283,6 @@ impl<'a> Owner<'a> {
     /// Takes what has come in meanwhile.
     async fn take_messages(&mut self) -> Result<(), Gone> {
         for _ in 0..MESSAGES_AT_ONCE {
-            if self.books.is_heavy() {
-                break;
-            }
             let Ok(message) = self.inbox.try_recv() else { break };
             self.handle(message).await?;
         }
@@ -300,6 +311,11 @@ impl<'a> Owner<'a> {
             None => self.shared.residents.leaves(self.key),
         }
         Ok(())
+    }
+
+    /// Commits what there is, once it is as much as one batch should have.
+    async fn flush_if_heavy(&mut self) -> Result<(), Gone> {
+        if self.books.is_heavy() { self.flush().await } else { Ok(()) }
     }
 
     fn drop_instance(&mut self) {

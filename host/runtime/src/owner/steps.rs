@@ -190,7 +190,7 @@ impl Owner<'_> {
                     if self.books.head().status.is_closed() {
                         return Ok(Executed::Terminated);
                     }
-                    if is_slow || self.books.is_heavy() {
+                    if is_slow {
                         self.permits.clear();
                         self.flush().await?;
                     }
@@ -321,6 +321,10 @@ impl Owner<'_> {
         self.books.put(self.key.record(number), step.record);
         for number in step.consumed {
             self.books.consume(self.key.arrival(number), number);
+        }
+        if step.completion.is_some() {
+            // Nothing of a run outlives it: what its last step began would end with the same batch.
+            return;
         }
         for effect in step.effects {
             self.imply(effect, step.time);

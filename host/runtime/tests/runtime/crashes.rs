@@ -216,3 +216,40 @@ fn a_failing_and_a_canceled_run() {
     };
     sweep(workflows, client, 1, &json(5));
 }
+
+#[test]
+fn many_large_attempts_that_end_with_their_host_go_on_in_the_next() {
+    let world = World::new();
+    world.workflow("large", |host, _| async move {
+        let large = format!("{:?}", "x".repeat(1_400_000));
+        let mut open = Vec::new();
+        for _ in 0..7 {
+            for _ in 0..2 {
+                open.push(host.activity(activity("gate", &large))?);
+            }
+            let pause = host.timer(secs(1))?;
+            outcome(&host, pause).await?;
+        }
+        for op in open {
+            outcome(&host, op).await?;
+        }
+        completed("null")
+    });
+    let limited = || Arc::new(LimitedBatches::new(Arc::clone(&world.store)));
+    world
+        .live_on(limited(), async |host| {
+            host.start("large", "goes on").await;
+            host.start("large", "is ended").await;
+            host.pass(secs(20)).await;
+            assert_eq!(host.describe("goes on").await.pending_activities.len(), 14);
+        })
+        .unwrap();
+    world
+        .live_on(limited(), async |host| {
+            host.terminate("is ended").await.unwrap();
+            world.gate.add_permits(1_000);
+            host.value("goes on").await;
+        })
+        .unwrap();
+    world.check_rest();
+}

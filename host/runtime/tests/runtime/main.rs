@@ -9,6 +9,7 @@ mod crashes;
 mod histories;
 mod parking;
 mod races;
+mod requests;
 mod scale;
 mod shutdown;
 mod threads;

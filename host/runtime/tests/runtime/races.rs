@@ -337,11 +337,101 @@ fn a_full_mailbox_refuses_messages_and_takes_outcomes() {
 }
 
 #[test]
-fn large_messages_that_come_at_once_do_not_make_one_huge_batch() {
+fn all_messages_that_wait_are_taken_by_a_run_that_listens_once() {
     let world = World::new();
-    world.workflow("deaf", |host, _| async move {
+    world.workflow("once", |host, _| async move {
         let op = host.activity(activity("gate", 1))?;
         outcome(&host, op).await?;
+        completed(host.wait(Interest::Everything).await?.len())
+    });
+    world.live(async |host| {
+        host.start("once", "o").await;
+        for _ in 0..1_500 {
+            host.signal("o", "n", "1", None).await.unwrap();
+        }
+        world.gate.add_permits(1);
+        assert_eq!(host.value("o").await, "1500");
+    });
+    world.check_rest();
+}
+
+#[test]
+fn ends_do_not_count_as_messages_and_a_full_mailbox_takes_a_cancel() {
+    let mut world = World::new();
+    world.options.mailbox_messages = 2;
+    world.workflow("traps", |host, _| async move {
+        for seconds in [1, 2, 3] {
+            host.timer(secs(seconds))?;
+        }
+        host.wait(Interest::Everything).await?;
+        Err(refrain_engine::scripted::trap("a bug"))
+    });
+    world.live(async |host| {
+        host.start("traps", "t").await;
+        host.pass(secs(10)).await;
+        assert_eq!(host.describe("t").await.mailbox_waiting, 3);
+        host.signal("t", "n", "1", None).await.unwrap();
+        host.signal("t", "n", "2", None).await.unwrap();
+        assert!(matches!(host.signal("t", "n", "3", None).await, Err(Error::Busy { waiting: 2, .. })));
+        host.cancel("t").await.unwrap();
+        host.cancel("t").await.unwrap();
+        assert_eq!(host.describe("t").await.mailbox_waiting, 6);
+        host.terminate("t").await.unwrap();
+    });
+    world.check_rest();
+}
+
+#[test]
+fn large_messages_that_wait_are_bounded_and_go_to_the_next_run_together() {
+    let world = World::new();
+    world.workflow("renews", |host, input| async move {
+        if text(&input) == "1" {
+            let op = host.activity(activity("gate", 1))?;
+            outcome(&host, op).await?;
+            return completed(host.wait(Interest::Everything).await?.len());
+        }
+        let op = host.activity(activity("gate", 1))?;
+        outcome(&host, op).await?;
+        let next = NextRun { workflow: None, input: json(1), newest_version: false, run_timeout: None };
+        Ok(Completion::ContinueAsNew(next))
+    });
+    let limited = || Arc::new(crate::world::LimitedBatches::new(Arc::clone(&world.store)));
+    let large = format!("{:?}", "x".repeat(1_900_000));
+    world
+        .live_on(limited(), async |host| {
+            host.start("renews", "r").await;
+            let mut senders = JoinSet::new();
+            for _ in 0..20 {
+                let (host, large) = (host.clone(), large.clone());
+                senders.spawn(async move { host.signal("r", "n", &large, None).await });
+            }
+            let answers = senders.join_all().await;
+            assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 2);
+            assert!(
+                answers.iter().all(|answer| matches!(answer, Ok(()) | Err(Error::Busy { waiting: 2, .. })))
+            );
+        })
+        .unwrap();
+    world
+        .live_on(limited(), async |host| {
+            let refused = host.signal("r", "n", &large, None).await;
+            assert!(matches!(refused, Err(Error::Busy { .. })), "what is durable counts");
+            host.signal("r", "n", "1", None).await.unwrap();
+            world.gate.add_permits(1);
+            host.pass(secs(1)).await;
+            let refused = host.signal("r", "n", &large, None).await;
+            assert!(matches!(refused, Err(Error::Busy { waiting: 3, .. })), "it moved to the next run");
+            world.gate.add_permits(1);
+            assert_eq!(host.value("r").await, "3");
+        })
+        .unwrap();
+    world.check_rest();
+}
+
+#[test]
+fn large_messages_that_come_at_once_do_not_make_one_huge_batch() {
+    let world = World::new();
+    world.workflow("takes", |host, _| async move {
         let mut count = 0;
         while count < 40 {
             count += host.wait(Interest::Everything).await?.len();
@@ -351,15 +441,20 @@ fn large_messages_that_come_at_once_do_not_make_one_huge_batch() {
     let limited = Arc::new(crate::world::LimitedBatches::new(Arc::clone(&world.store)));
     world
         .live_on(limited, async |host| {
-            host.start("deaf", "d").await;
+            host.start("takes", "d").await;
             let large = format!("{:?}", "x".repeat(1_900_000));
             let mut senders = JoinSet::new();
             for _ in 0..40 {
                 let (host, large) = (host.clone(), large.clone());
-                senders.spawn(async move { host.signal("d", "n", &large, None).await });
+                senders.spawn(async move {
+                    // A sender that is told to be slower is.
+                    while let Err(refused) = host.signal("d", "n", &large, None).await {
+                        assert!(matches!(refused, Error::Busy { .. }), "{refused}");
+                        host.pass(secs(1)).await;
+                    }
+                });
             }
-            assert!(senders.join_all().await.iter().all(Result::is_ok));
-            world.gate.add_permits(1);
+            senders.join_all().await;
             assert_eq!(host.value("d").await, "40");
         })
         .unwrap();

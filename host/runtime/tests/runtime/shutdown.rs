@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use refrain_engine::call::Interest;
+use refrain_engine::call::{Cancellation, Interest};
+use refrain_engine::failure::{FailureKind, Outcome};
 use refrain_runtime::{Error, Health, RunResult, RunStatus};
 use refrain_store::{CommitError, Fault, FaultyStore, Store};
 use tokio::time::Instant;
@@ -253,4 +254,60 @@ fn a_runtime_that_was_shut_down_lets_go_of_its_store() {
         assert_eq!(host.value("w").await, "1");
         world.store.close().unwrap();
     });
+}
+
+#[test]
+fn a_store_that_cannot_be_read_ends_the_host_and_the_next_one_goes_on() {
+    let world = World::new();
+    world.workflow("sleeps", |host, _| async move {
+        let op = host.timer(secs(100))?;
+        outcome(&host, op).await?;
+        completed("null")
+    });
+    let store = Arc::new(UnreadableHeads::new(Arc::clone(&world.store)));
+    let broken = Arc::clone(&store);
+    world
+        .live_on(store, async |host| {
+            host.start("sleeps", "s").await;
+            host.pass(secs(50)).await;
+            broken.break_now();
+            host.pass(secs(100)).await;
+            assert!(matches!(host.runtime.health(), Health::Poisoned(_)), "the firing is not just lost");
+        })
+        .unwrap();
+    world.live(async |host| {
+        host.value("s").await;
+    });
+    world.check_rest();
+}
+
+#[test]
+fn an_attempt_that_the_run_canceled_ends_as_canceled_while_the_host_stops() {
+    let world = World::new();
+    world.activity("lingers", |context, _| async move {
+        let reason = context.cancelled().await;
+        tokio::time::sleep(secs(3)).await;
+        Err(refrain_plugin::ActivityError::cancelled(reason))
+    });
+    world.workflow("cancels", |host, _| async move {
+        let op = host.activity(with("lingers", 1, |options| {
+            options.cancellation = Cancellation::WaitForCancellation;
+            options.retry.maximum_attempts = 1;
+        }))?;
+        let pause = host.timer(secs(1))?;
+        outcome(&host, pause).await?;
+        host.cancel(op, "enough")?;
+        as_outcome(match outcome(&host, op).await? {
+            Outcome::Completed(value) => Ok(value),
+            Outcome::Failed(failure) => Err(failure),
+        })
+    });
+    world.live(async |host| {
+        host.start("cancels", "c").await;
+        host.pass(secs(2)).await;
+        host.runtime.shutdown().await;
+    });
+    world.live(async |host| assert_eq!(host.failure("c").await.kind, FailureKind::Canceled));
+    assert_eq!(world.attempts(), 1);
+    world.check_rest();
 }

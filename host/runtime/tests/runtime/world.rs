@@ -1,6 +1,7 @@
 //! What outlives a host: the store, the code, the plugin's memory of what it did, and the time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -520,6 +521,54 @@ impl Store for LimitedBatches {
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.0.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<refrain_store::Row>, StoreError> {
+        self.0.range(table, from, to, order, limit)
+    }
+
+    fn health(&self) -> refrain_store::Health {
+        self.0.health()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.0.close()
+    }
+}
+
+/// A store that cannot read the heads of runs from some time on.
+pub(crate) struct UnreadableHeads(Arc<MemoryStore>, AtomicBool);
+
+impl UnreadableHeads {
+    pub(crate) fn new(store: Arc<MemoryStore>) -> Self {
+        Self(store, AtomicBool::new(false))
+    }
+
+    pub(crate) fn break_now(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Store for UnreadableHeads {
+    fn commit(&self, batch: Batch) -> Commit {
+        self.0.commit(batch)
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
+        if table == Table::Heads && self.1.load(Ordering::Relaxed) {
+            return Err(StoreError::Damaged {
+                what: "a head".to_owned(),
+                detail: "a sector cannot be read".to_owned(),
+            });
+        }
         self.0.get(table, key)
     }
 
