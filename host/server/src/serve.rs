@@ -135,14 +135,19 @@ async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError>
     let namespaces = config.namespaces()?;
     let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(FsPlugin::open(&config.plugins.fs)?)];
     let (store, blobs, sandbox) = open(config).await?;
+    let defaults = Options::default();
     let options = Options {
         namespaces: namespaces.clone(),
         idle_timeout: config.runtime.idle_timeout,
         resident_bytes: config.runtime.resident_bytes,
-        resident_instances: resident_instances(config.runtime.max_resident, sandbox.max_resident()),
+        resident_instances: resident_instances(
+            config.runtime.max_resident,
+            sandbox.max_resident(),
+            defaults.loading_slots,
+        ),
         activity_slots: config.runtime.activity_slots,
         shutdown_grace: config.shutdown_grace,
-        ..Options::default()
+        ..defaults
     };
     let guests = Arc::new(sandbox.clone());
     let runtime = Runtime::start(Arc::clone(&store), guests, plugins, Arc::new(SystemClock), options)
@@ -190,8 +195,10 @@ fn component_source(blobs: &Arc<Blobs>) -> ComponentSource {
     })
 }
 
-/// How many instances may be in memory: what is configured, but no more than the sandbox has room for.
-fn resident_instances(configured: usize, room: usize) -> usize {
+/// How many instances may wait in memory: what is configured, but no more than leaves the sandbox room for the runs that
+/// load meanwhile.
+fn resident_instances(configured: usize, room: usize, loading: usize) -> usize {
+    let room = room.saturating_sub(loading).max(1);
     match configured {
         0 => room,
         configured => configured.min(room),

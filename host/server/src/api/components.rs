@@ -70,9 +70,10 @@ pub(super) async fn put_component(
         )
         .about("content-type"));
     }
-    // Each upload holds its bytes, and what the compiler makes of them, in memory.
-    let _permit = host.uploads().acquire().await.map_err(Refusal::internal)?;
+    let _body = host.upload_bodies().acquire().await.map_err(Refusal::internal)?;
     let bytes = read_body(request, host.max_upload_bytes(), "the component").await?;
+    // Only now: whoever sends slowly holds up nobody's inspection.
+    let _inspection = host.uploads().acquire().await.map_err(Refusal::internal)?;
     let uploaded_bytes = bytes.len() as u64;
 
     let inspected = host.sandbox().inspect(bytes).await.map_err(|refusal| refused(&refusal))?;

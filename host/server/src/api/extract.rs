@@ -13,6 +13,7 @@ use refrain_engine::ids::{Namespace, RunId, WorkflowId};
 use refrain_runtime::Target;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
 use super::Host;
 use super::problem::{Kind, Refusal};
@@ -22,6 +23,9 @@ pub const MAX_JSON_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long a body may pause before its connection is given up.
 const BODY_STALL: Duration = Duration::from_secs(30);
+/// How long a body may take as a whole: the largest upload, at a megabit in a second. A body that comes byte by byte
+/// never stalls, and holds a place that others want.
+const BODY_TOTAL: Duration = Duration::from_secs(10 * 60);
 
 /// The namespace that a request is about: the one in its path, else the default one.
 pub struct Scope(pub Namespace);
@@ -170,9 +174,17 @@ pub async fn read_body(request: Request, limit: usize, what: &str) -> Result<Byt
     let broken = |why: String| Refusal::new(Kind::MalformedBody, why, "send it again; nothing was done");
     let mut chunks = request.into_body().into_data_stream();
     let mut body = BytesMut::new();
+    let end = Instant::now() + BODY_TOTAL;
     loop {
-        let next = tokio::time::timeout(BODY_STALL, chunks.next()).await;
-        match next.map_err(|_| broken(format!("no more of the body came for {} s", BODY_STALL.as_secs())))? {
+        let pause = timeout_at(end.min(Instant::now() + BODY_STALL), chunks.next()).await;
+        let next = pause.map_err(|_| {
+            broken(if Instant::now() < end {
+                format!("no more of the body came for {} s", BODY_STALL.as_secs())
+            } else {
+                format!("the body was not complete after {} s", BODY_TOTAL.as_secs())
+            })
+        })?;
+        match next {
             None => return Ok(body.freeze()),
             Some(Err(error)) => return Err(broken(format!("the body broke off: {error}"))),
             Some(Ok(chunk)) if body.len() + chunk.len() > limit => return Err(too_large()),

@@ -23,7 +23,7 @@ const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 /// Whom the API answers.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Names in `Host` besides the loopback ones, without ports.
+    /// Names in `Host` besides the loopback ones, without ports and without the brackets of IPv6 addresses.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may ask, such as `https://ops.example`.
     pub allowed_origins: Vec<String>,
@@ -35,10 +35,12 @@ impl Access {
     /// The access to a host that listens on this address.
     pub fn new(
         listen: SocketAddr,
-        mut allowed_hosts: Vec<String>,
+        allowed_hosts: Vec<String>,
         allowed_origins: Vec<String>,
         api_key: Option<&str>,
     ) -> Self {
+        let mut allowed_hosts: Vec<_> =
+            allowed_hosts.into_iter().map(|name| without_brackets(&name).to_owned()).collect();
         if !listen.ip().is_unspecified() {
             allowed_hosts.push(listen.ip().to_string());
         }
@@ -59,7 +61,7 @@ impl Access {
     }
 
     fn check_host(&self, host: &str) -> Result<(), Refusal> {
-        let name = without_port(host);
+        let name = without_brackets(without_port(host));
         if is_loopback(name) || self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
             return Ok(());
         }
@@ -119,9 +121,13 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Whether a name from a `Host` header always means this machine.
 fn is_loopback(name: &str) -> bool {
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `::1` of `[::1]`.
+fn without_brackets(name: &str) -> &str {
+    name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
 }
 
 /// `localhost:7420` and `[::1]:7420` without their ports.
@@ -176,6 +182,22 @@ mod tests {
         for (headers, expected) in cases {
             let refused = refusal(&access(None), "/v1/workflows", headers);
             assert_eq!(refused, expected.map(|field| (403, field.to_owned())), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_a_name_of_the_host_that_listens_there() {
+        let listen = "[2001:db8::7]:7420".parse().expect("an address");
+        let access =
+            Access::new(listen, vec!["[2001:db8::8]".into(), "2001:db8::9".into()], Vec::new(), None);
+        let cases = [
+            ("[2001:db8::7]:7420", true),
+            ("[2001:db8::8]", true),
+            ("[2001:db8::9]:80", true),
+            ("[2001:db8::1]:7420", false),
+        ];
+        for (host, passes) in cases {
+            assert_eq!(refusal(&access, "/v1/workflows", &[("host", host)]).is_none(), passes, "{host}");
         }
     }
 

@@ -46,8 +46,11 @@ use self::problem::{Kind, Refusal};
 pub use health::Healthy;
 pub use workflows::MAX_WAIT;
 
-/// Uploads at a time; more of them wait. Each one holds a component and its compiler's memory.
+/// Uploads that are inspected at a time; more of them wait. Each one holds its compiler's memory.
 const UPLOADS: usize = 2;
+/// Uploads whose bytes are in memory, or come in, at a time; more of them wait. It is larger than [`UPLOADS`], so that
+/// clients that send slowly do not keep others from it, and bounds the memory of bodies to that many components.
+const UPLOAD_BODIES: usize = 8;
 
 /// Where the routes of one namespace are found.
 pub(crate) const NAMESPACED: &str = "/v1/namespaces/{namespace}";
@@ -62,6 +65,7 @@ struct Parts {
     blobs: Arc<Blobs>,
     settings: Settings,
     uploads: Semaphore,
+    upload_bodies: Semaphore,
     closing: CancellationToken,
 }
 
@@ -79,8 +83,9 @@ pub struct Settings {
 impl Host {
     /// A host of these parts.
     pub fn new(runtime: Runtime, sandbox: Sandbox, blobs: Arc<Blobs>, settings: Settings) -> Self {
-        let (uploads, closing) = (Semaphore::new(UPLOADS), CancellationToken::new());
-        Self(Arc::new(Parts { runtime, sandbox, blobs, settings, uploads, closing }))
+        let (uploads, upload_bodies) = (Semaphore::new(UPLOADS), Semaphore::new(UPLOAD_BODIES));
+        let closing = CancellationToken::new();
+        Self(Arc::new(Parts { runtime, sandbox, blobs, settings, uploads, upload_bodies, closing }))
     }
 
     /// Ends what waits: long polls are answered as things stand, streams end. New requests are still answered.
@@ -128,6 +133,10 @@ impl Host {
 
     fn uploads(&self) -> &Semaphore {
         &self.0.uploads
+    }
+
+    fn upload_bodies(&self) -> &Semaphore {
+        &self.0.upload_bodies
     }
 }
 

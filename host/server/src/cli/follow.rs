@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::output::Output;
 use crate::client::{Client, ClientError, HistoryQuery};
 use crate::render::timeline::{Attributes, Timeline};
-use crate::wire::{HistoryEvent, HistoryPage, Status};
+use crate::wire::{HistoryEvent, HistoryPage, Parked};
 
 /// How long a host may be away before waiting for it ends. A restart with much to recover takes some seconds.
 pub(super) const HOST_AWAY: Duration = Duration::from_secs(60);
@@ -151,6 +151,20 @@ pub(super) async fn follow(
     }
 }
 
+/// Why a run is parked, if it is.
+pub(super) async fn why_parked(
+    client: &Client,
+    id: &str,
+    run_id: Option<&str>,
+) -> Result<Option<Parked>, ClientError> {
+    match client.describe(id, run_id).await {
+        Ok(answer) => Ok(answer.value.parked),
+        // The next question meets the same, and waits for the host.
+        Err(error) if error.is_passing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Shows a run's events until the execution has ended, through all the runs that it continues as.
 pub(super) async fn watch(
     client: &Client,
@@ -167,22 +181,16 @@ pub(super) async fn watch(
         let show =
             |page: &HistoryPage, _: &str| page.events.iter().for_each(|e| progress.borrow_mut().event(e));
         let tell_if_parked = async || {
-            let run = match client.describe(id, Some(&run_id)).await {
-                Ok(answer) => answer.value,
-                // The next question meets the same, and waits for the host.
-                Err(error) if error.is_passing() => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            if run.status == Status::Parked && !parked.replace(true) {
-                let why = run.parked.map_or_else(String::new, |parked| format!(": {}", parked.message));
-                say(&format!("the run is parked{why}"));
+            let why = why_parked(client, id, Some(&run_id)).await?;
+            if let Some(why) = &why
+                && !parked.replace(true)
+            {
+                say(&format!("the run is parked: {}", why.message));
                 say(&format!(
                     "hint: see `refrain workflow describe {id}`; it waits until someone resumes it"
                 ));
             }
-            if run.status != Status::Parked {
-                parked.set(false);
-            }
+            parked.set(why.is_some());
             Ok(())
         };
         follow(client, id, query, &say, show, tell_if_parked).await?;

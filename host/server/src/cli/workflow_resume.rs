@@ -6,6 +6,9 @@ use super::{Context, Ending, Exit, RunArgs};
 use crate::wire::ResumeRequest;
 
 /// Let a parked run try its step again, once what parked it is seen to.
+///
+/// It runs the same code again: a run stays on the version of the component that it started with. To give a run up,
+/// terminate it and start it again.
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     #[command(flatten)]

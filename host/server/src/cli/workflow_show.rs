@@ -1,12 +1,14 @@
 //! `refrain workflow show`: a run's history as a timeline.
 
+use std::cell::Cell;
+
 use clap::Args;
 
-use super::follow::follow;
+use super::follow::{follow, why_parked};
 use super::output::Output;
 use super::{Context, Ending, Exit, RunArgs};
 use crate::client::HistoryQuery;
-use crate::render::timeline::Timeline;
+use crate::render::timeline::{Timeline, parked};
 use crate::wire::HistoryPage;
 
 /// Show a run's history as a timeline: number, time since the start, step, what happened.
@@ -31,14 +33,31 @@ impl Show {
         let query = HistoryQuery { run_id: self.run.run_id, calls: self.calls, ..HistoryQuery::default() };
         if self.follow {
             let say = |words: &str| out.say(words);
-            follow(client, id, query, say, |page, _| show(out, &mut timeline, page), async || Ok(())).await?;
+            let (run_id, told) = (query.run_id.clone(), Cell::new(false));
+            let tell_if_parked = async || {
+                let why = why_parked(client, id, run_id.as_deref()).await?;
+                if let Some(why) = why.as_ref().filter(|_| !told.get()) {
+                    out.say(&parked(why));
+                }
+                told.set(why.is_some());
+                Ok(())
+            };
+            follow(client, id, query, say, |page, _| show(out, &mut timeline, page), tell_if_parked).await?;
         } else {
             let mut query = query;
             loop {
                 let page = client.history(id, query.clone()).await?.value;
                 show(out, &mut timeline, &page);
                 let last = page.events.iter().map(|event| event.number).max();
-                let Some(last) = last.filter(|_| !page.closed) else { break };
+                let Some(last) = last.filter(|_| !page.closed) else {
+                    // Parking is no event of the history, but it is where this one ends for now.
+                    let why =
+                        if page.closed { None } else { why_parked(client, id, Some(&page.run_id)).await? };
+                    if let Some(why) = why.filter(|_| !out.is_json()) {
+                        out.data(&parked(&why));
+                    }
+                    break;
+                };
                 query = HistoryQuery { run_id: Some(page.run_id), after: last, ..query };
             }
         }

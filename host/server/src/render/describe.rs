@@ -1,19 +1,29 @@
-//! A run for people: where it stands, what it waits for, why it is parked.
+//! A run for people: where it stands, what it waits for, why it is parked or did not complete.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
 use super::{length, short_digest, shortened, size, time};
-use crate::wire::{Description, EncodedPayload, Json, Mismatch, Parked, PendingActivity};
+use crate::wire::{Description, EncodedPayload, Failure, Json, Mismatch, Parked, PendingActivity};
 
 /// The width of the names of fields.
 const NAME: usize = 12;
 /// Characters of a value that are shown; `--json` has all.
 const VALUE: usize = 200;
 
-/// All that is known of a run.
-pub fn description(run: &Description) -> String {
+/// Functions that only carry a Rust panic from where it began to its end. Frames up to the last one say nothing of the
+/// workflow's code.
+const PANIC_MACHINERY: [&str; 5] = [
+    "core::panicking::",
+    "core::option::expect_failed",
+    "core::option::unwrap_failed",
+    "core::result::unwrap_failed",
+    "rust_begin_unwind",
+];
+
+/// All that is known of a run, and why it did not complete, if it did not.
+pub fn description(run: &Description, failure: Option<&Failure>) -> String {
     let mut text = String::new();
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -43,9 +53,15 @@ pub fn description(run: &Description) -> String {
     field("continued by", run.continued_to.as_deref().unwrap_or_default());
     let (bytes, steps, entries) = (size(run.journal_bytes), run.journal_steps, run.journal_entries);
     field("journal", &format!("{bytes}, steps: {steps}, entries: {entries}"));
-    field("waiting", run.waiting.as_deref().unwrap_or_default());
+    // A parked run waits for somebody, whatever its code waited for before.
+    if run.parked.is_none() {
+        field("waiting", run.waiting.as_deref().unwrap_or_default());
+    }
     if run.mailbox_waiting > 0 {
         field("mailbox", &format!("{} waiting", run.mailbox_waiting));
+    }
+    if let Some(failure) = failure {
+        let _ = write!(text, "\n{}", super::failure(run.status, failure));
     }
     if let Some(reason) = &run.parked {
         parked(&mut text, run, reason);
@@ -93,13 +109,36 @@ fn parked(text: &mut String, run: &Description, parked: &Parked) {
     if let Some(report) = &parked.mismatch {
         mismatch(text, report);
     }
-    if !parked.backtrace.is_empty() {
-        text.push_str("  backtrace, innermost first\n");
+    backtrace(text, &parked.backtrace);
+    what_to_do(text, run, parked);
+}
+
+fn backtrace(text: &mut String, frames: &[String]) {
+    if frames.is_empty() {
+        return;
     }
-    for (depth, frame) in parked.backtrace.iter().enumerate() {
+    let is_machinery = |frame: &String| PANIC_MACHINERY.iter().any(|function| frame.contains(function));
+    let skipped = match frames.iter().rposition(is_machinery) {
+        Some(last) if last + 1 < frames.len() => last + 1,
+        _ => 0,
+    };
+    let left_out =
+        if skipped == 0 { String::new() } else { format!(" (--json has the panic's own {skipped} frames)") };
+    let _ = writeln!(text, "  backtrace, innermost first{left_out}");
+    for (depth, frame) in frames.iter().enumerate().skip(skipped) {
         let _ = writeln!(text, "    {depth:>2}  {frame}");
     }
-    let _ = writeln!(text, "  when its cause is seen to: refrain workflow resume {}", run.id);
+}
+
+fn what_to_do(text: &mut String, run: &Description, parked: &Parked) {
+    let (id, component, version) = (&run.id, &run.component, run.version);
+    if !matches!(parked.kind.as_str(), "trap" | "mismatch") {
+        let _ = writeln!(text, "  when its cause is seen to: refrain workflow resume {id}");
+        return;
+    }
+    let _ = writeln!(text, "  the run stays on {component}@{version}, with which it started");
+    let _ = writeln!(text, "  to run the same code again: refrain workflow resume {id}");
+    let _ = writeln!(text, "  to give it up: refrain workflow terminate {id}, and start it again");
 }
 
 fn mismatch(text: &mut String, mismatch: &Mismatch) {
@@ -156,7 +195,7 @@ mod tests {
             "task_queue": "default", "attempt": 1, "input": {"n": 1},
             "parked": {
                 "kind": "mismatch", "message": "the code differs from the journal at 4.1", "at": "2026-11-20T10:00:05Z",
-                "backtrace": ["shop::charge", "shop::order"],
+                "backtrace": ["__rustc::rust_begin_unwind", "hook", "core::panicking::panic_fmt at a.rs:1", "shop::charge", "shop::order"],
                 "mismatch": {
                     "position": "4.1", "recorded": "activity.start pay", "attempted": "activity.start charge",
                     "differences": [{"field": "name", "recorded": "pay", "attempted": "charge"}],
@@ -170,7 +209,7 @@ mod tests {
                     {"kind": "application", "type": "", "message": "connection refused"}]}
             }],
             "pending_timers": [{"op": 3, "deadline": "2026-11-21T10:00:00Z", "summary": "a day"}],
-            "mailbox_waiting": 1, "cancel_requested": false, "journal_steps": 4, "journal_entries": 9,
+            "waiting": "any event", "mailbox_waiting": 1, "cancel_requested": false, "journal_steps": 4, "journal_entries": 9,
             "journal_bytes": 2048, "resident": false
         });
         let run: Description = serde_json::from_str(&run.to_string()).expect("a description");
@@ -195,10 +234,12 @@ mod tests {
                 + charge
               likely causes
                 · the workflow's code changed
-              backtrace, innermost first
-                 0  shop::charge
-                 1  shop::order
-              when its cause is seen to: refrain workflow resume order/42
+              backtrace, innermost first (--json has the panic's own 3 frames)
+                 3  shop::charge
+                 4  shop::order
+              the run stays on shop@3, with which it started
+              to run the same code again: refrain workflow resume order/42
+              to give it up: refrain workflow terminate order/42, and start it again
 
             pending activities
               #2 mail  backoff, attempt 3, next at 2026-11-20 10:00:09Z
@@ -207,6 +248,33 @@ mod tests {
             pending timers
               #3 fires 2026-11-21 10:00:00Z  a day
         "#]]
-        .assert_eq(&description(&run));
+        .assert_eq(&description(&run, None));
+    }
+
+    #[test]
+    fn a_failed_run_says_what_failed_and_why() {
+        let run = serde_json::json!({
+            "id": "b", "run_id": "r", "workflow": "backup", "status": "failed", "started_at": "2026-11-20T10:00:00Z",
+            "component": "backup", "version": 1, "digest": "abcdef0123456789", "task_queue": "default", "attempt": 1,
+            "pending_activities": [], "pending_timers": [], "mailbox_waiting": 0, "cancel_requested": false,
+            "journal_steps": 1, "journal_entries": 2, "journal_bytes": 3, "resident": false
+        });
+        let failure = serde_json::json!({"kind": "application", "type": "Backup", "message": "stop container", "causes": [
+            {"kind": "host", "type": "Io", "message": "connection refused"}]});
+        let run: Description = serde_json::from_str(&run.to_string()).expect("a description");
+        let failure: Failure = serde_json::from_str(&failure.to_string()).expect("a failure");
+        let text = description(&run, Some(&failure));
+        let end = "\n\nfailed: stop container (Backup)\n  caused by: connection refused (Io)\n";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn a_backtrace_that_is_nothing_but_a_panic_is_shown_whole() {
+        let mut text = String::new();
+        backtrace(&mut text, &["rust_begin_unwind".to_owned(), "core::panicking::panic_fmt".to_owned()]);
+        assert_eq!(
+            text,
+            "  backtrace, innermost first\n     0  rust_begin_unwind\n     1  core::panicking::panic_fmt\n"
+        );
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{length, shortened, time};
-use crate::wire::{EncodedPayload, Failure, HistoryEvent, Json};
+use crate::wire::{EncodedPayload, Failure, HistoryEvent, Json, Parked};
 
 /// Characters of a payload, and of a line's text, that are shown; `--json` has all.
 const PAYLOAD: usize = 72;
@@ -38,6 +38,12 @@ impl Timeline {
             .trim_end()
             .to_owned()
     }
+}
+
+/// The line below the last event of a parked run.
+pub fn parked(parked: &Parked) -> String {
+    let since = time(parked.at);
+    format!("parked since {since}: {}: {}", parked.kind, shortened(&parked.message, TEXT))
 }
 
 fn rule(event: &HistoryEvent, attributes: &Attributes, previous: Timestamp) -> String {
@@ -239,5 +245,12 @@ mod tests {
                 9    +9.00s     3  workflow-completed      → application/cbor
         "#]]
         .assert_eq(&format!("number, time, step, what\n{lines}\n"));
+    }
+
+    #[test]
+    fn a_parked_run_ends_with_a_line_that_says_why() {
+        let why = r#"{"kind":"trap","message":"no such order\nat all","at":"2026-11-20T10:00:05Z"}"#;
+        let why = serde_json::from_str(why).expect("why");
+        assert_eq!(parked(&why), "parked since 2026-11-20 10:00:05Z: trap: no such order at all");
     }
 }

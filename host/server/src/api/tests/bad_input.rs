@@ -11,7 +11,7 @@ use expect_test::expect;
 use futures::stream;
 
 use super::{Answer, Fixture, MAX_UPLOAD_BYTES, request, send};
-use crate::api::around;
+use crate::api::{UPLOADS, around};
 
 /// A refusal in four lines.
 fn shown(what: &str, answer: &Answer) -> String {
@@ -388,6 +388,31 @@ async fn requests_of_another_form_are_refused() {
     .assert_eq(&shown_all);
     let runs = fixture.get("/v1/workflows").await.json();
     assert_eq!(runs["workflows"].as_array().map(Vec::len), Some(0), "{runs}");
+}
+
+#[tokio::test]
+async fn clients_that_send_slowly_hold_up_no_other_upload() {
+    let fixture = Fixture::new().await;
+    let stalled = || {
+        let (began, begun) = tokio::sync::oneshot::channel();
+        let mut began = Some(began);
+        let body = Body::from_stream(futures::stream::poll_fn(move |_| {
+            // The body is being read now, and never goes on.
+            began.take().map(|began| began.send(()));
+            std::task::Poll::<Option<Result<Vec<u8>, std::io::Error>>>::Pending
+        }));
+        let upload = request(Method::PUT, "/v1/components/slow", &[], body);
+        (tokio::spawn(send(fixture.app.clone(), upload)), begun)
+    };
+    let mut slow = Vec::new();
+    for _ in 0..UPLOADS {
+        let (upload, begun) = stalled();
+        begun.await.unwrap();
+        slow.push(upload);
+    }
+    let upload = request(Method::PUT, "/v1/components/quick", &[], Body::from("no wasm"));
+    assert_eq!(fixture.send(upload).await.status, 422);
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]
