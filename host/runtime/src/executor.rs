@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use crate::clock::Clock;
+use crate::options::Options;
 use crate::owner::Message;
 use crate::shared::Shared;
 
@@ -25,6 +26,7 @@ use crate::shared::Shared;
 pub(crate) struct Executor {
     activities: HashMap<String, refrain_plugin::Activity>,
     slots: Arc<Semaphore>,
+    blocking_slots: Arc<Semaphore>,
 }
 
 /// An attempt that runs.
@@ -50,13 +52,17 @@ pub(crate) enum AttemptEnd {
 const PANICKED: &str = "Panicked";
 
 impl Executor {
-    pub(crate) fn new(plugins: &[Box<dyn Plugin>], slots: usize) -> Self {
+    pub(crate) fn new(plugins: &[Box<dyn Plugin>], options: &Options) -> Self {
         let activities = plugins
             .iter()
             .flat_map(|plugin| plugin.activities())
             .map(|activity| (activity.name().to_owned(), activity))
             .collect();
-        Self { activities, slots: Arc::new(Semaphore::new(slots)) }
+        Self {
+            activities,
+            slots: Arc::new(Semaphore::new(options.activity_slots)),
+            blocking_slots: Arc::new(Semaphore::new(options.blocking_activity_slots)),
+        }
     }
 
     /// Why no attempt of this activity can be made here; `None` when one can.
@@ -71,14 +77,20 @@ impl Executor {
         Some(Failure { non_retryable: true, ..Failure::new(FailureKind::Host, "not-found", message) })
     }
 
-    /// A slot, if one is free now.
-    pub(crate) fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+    /// The slots of the activity's kind.
+    fn slots_of(&self, name: &str) -> Arc<Semaphore> {
+        let is_blocking = self.activities.get(name).is_some_and(|code| code.kind() == Kind::Blocking);
+        Arc::clone(if is_blocking { &self.blocking_slots } else { &self.slots })
     }
 
-    /// Waits for a slot, and sends it to the run's owner.
-    pub(crate) fn wait_for_slot(&self, shared: &Arc<Shared>, key: &RunKey, op: Op) {
-        let (slots, shared, key) = (Arc::clone(&self.slots), Arc::clone(shared), key.clone());
+    /// A slot for an activity, if one is free now.
+    pub(crate) fn try_slot(&self, name: &str) -> Option<OwnedSemaphorePermit> {
+        self.slots_of(name).try_acquire_owned().ok()
+    }
+
+    /// Waits for a slot for an activity, and sends it to the run's owner.
+    pub(crate) fn wait_for_slot(&self, shared: &Arc<Shared>, key: &RunKey, op: Op, name: &str) {
+        let (slots, shared, key) = (self.slots_of(name), Arc::clone(shared), key.clone());
         tokio::spawn(async move {
             if let Ok(slot) = slots.acquire_owned().await {
                 shared.registry.send(&shared, &key, Message::SlotGranted { op, slot });

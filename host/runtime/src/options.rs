@@ -18,9 +18,11 @@ pub struct Options {
     /// Waiting instances are dropped while there are more than this. Default 4,000: the sandbox needs five
     /// memory maps for each, and Linux grants a process 65,530.
     pub resident_instances: usize,
-    /// Attempts of activities that run at once in this process. Default 64: blocking plugins each hold a
-    /// thread.
+    /// Attempts of asynchronous activities that run at once in this process. Default 4,096: each holds little
+    /// more than its input.
     pub activity_slots: usize,
+    /// Attempts of blocking activities that run at once in this process. Default 64: each holds a thread.
+    pub blocking_activity_slots: usize,
     /// Runs that replay or execute their first step at once. Default 256: bounds memory while a boot finds
     /// many runs to wake.
     pub loading_slots: usize,
@@ -39,7 +41,8 @@ impl Default for Options {
             idle_timeout: Duration::from_secs(10),
             resident_bytes: 1 << 30,
             resident_instances: 4_000,
-            activity_slots: 64,
+            activity_slots: 4_096,
+            blocking_activity_slots: 64,
             loading_slots: 256,
             mailbox_messages: 10_000,
             shutdown_grace: Duration::from_secs(10),

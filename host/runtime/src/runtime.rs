@@ -63,7 +63,7 @@ impl Runtime {
     ) -> Result<Self, Error> {
         let boot = recovery::next_boot(&*store).await?;
         let components = Components::load(&*store, &options.namespaces)?;
-        let executor = Executor::new(&plugins, options.activity_slots);
+        let executor = Executor::new(&plugins, &options);
         let shared = Arc::new(Shared::new(store, guests, clock, executor, components, options, boot));
         for namespace in shared.namespaces().to_vec() {
             tokio::spawn(fire_timers(Arc::clone(&shared), namespace));

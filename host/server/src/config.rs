@@ -78,8 +78,10 @@ pub struct RuntimeConfig {
     pub resident_bytes: usize,
     /// Instances in memory at a time; 0 for as many as the machine holds.
     pub max_resident: usize,
-    /// Activities that run at a time.
+    /// Asynchronous activities that run at a time.
     pub activity_slots: usize,
+    /// Blocking activities that run at a time.
+    pub blocking_activity_slots: usize,
 }
 
 /// What the built-in plugins may do: what is not listed cannot be reached.
@@ -133,6 +135,7 @@ impl Default for RuntimeConfig {
             resident_bytes: options.resident_bytes,
             max_resident: 0,
             activity_slots: options.activity_slots,
+            blocking_activity_slots: options.blocking_activity_slots,
         }
     }
 }

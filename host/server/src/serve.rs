@@ -146,6 +146,7 @@ async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError>
             defaults.loading_slots,
         ),
         activity_slots: config.runtime.activity_slots,
+        blocking_activity_slots: config.runtime.blocking_activity_slots,
         shutdown_grace: config.shutdown_grace,
         ..defaults
     };

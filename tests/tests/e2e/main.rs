@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod bench;
 mod cli;
 mod components;
 mod determinism;

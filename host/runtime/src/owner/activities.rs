@@ -148,12 +148,19 @@ impl Owner<'_> {
         if self.shared.is_shutting_down() {
             // The next boot goes on with it.
             activity.phase = Phase::Scheduled { since: now };
-        } else if let Some(slot) = self.shared.executor.try_slot() {
+        } else if let Some(slot) = self.shared.executor.try_slot(&activity.command.name) {
             activity.start(self.shared.boot, now);
             self.books.after(After::Launch(activity.op, slot));
         } else {
             activity.phase = Phase::Scheduled { since: now };
             self.books.after(After::WaitForSlot(activity.op));
+        }
+    }
+
+    /// The activity's row says that it waits for a slot.
+    pub(super) fn wait_for_slot(&self, op: Op) {
+        if let Some(tracked) = self.activities.tracked.get(&op) {
+            self.shared.executor.wait_for_slot(self.shared, self.key, op, &tracked.activity.command.name);
         }
     }
 

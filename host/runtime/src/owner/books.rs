@@ -415,7 +415,7 @@ impl Owner<'_> {
         let (shared, key) = (self.shared, self.key);
         match after {
             After::Launch(op, slot) => self.launch(op, slot),
-            After::WaitForSlot(op) => shared.executor.wait_for_slot(shared, key, op),
+            After::WaitForSlot(op) => self.wait_for_slot(op),
             After::TellCanceled(tracked) => tracked.tell(CancelReason::Requested),
             After::TellRunning(op) => self.tell_running(op),
             After::TimerStarted(deadline, op) => shared.timer_started(key, deadline, op),

@@ -145,6 +145,32 @@ fn an_attempt_that_finds_no_slot_in_time_is_not_made() {
 }
 
 #[test]
+fn blocking_activities_do_not_take_the_slots_of_the_others() {
+    let mut world = World::new();
+    world.options.activity_slots = 1;
+    world.options.blocking_activity_slots = 1;
+    let (send, receive) = std::sync::mpsc::channel();
+    let receive = std::sync::Mutex::new(receive);
+    world.blocking("block", move |_, _| Ok(receive.lock().unwrap().recv()?));
+    world.activity("unblock", move |_, input| {
+        let sent = send.send(7);
+        async move {
+            sent?;
+            Ok(input)
+        }
+    });
+    world.workflow("both", |host, _| async move {
+        let blocked = host.activity(activity("block", 1))?;
+        let other = host.activity(activity("unblock", 2))?;
+        outcome(&host, other).await?;
+        let Outcome::Completed(value) = outcome(&host, blocked).await? else { panic!("it was unblocked") };
+        completed(text(&value))
+    });
+    world.live(async |host| assert_eq!(host.execute("both").await, "7"));
+    world.check_rest();
+}
+
+#[test]
 fn silence_ends_an_attempt_and_its_last_words_reach_the_next() {
     let world = World::new();
     world.activity("beats", |context, _| async move {
