@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use refrain_engine::codec;
 use refrain_engine::ids::{Digest, Namespace, check_name};
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{ComponentName, ComponentVersion, Key, OnTrap, Prefix};
+use refrain_store::schema::{ComponentName, ComponentVersion, Key, OnTrap, Prefix, after};
 use refrain_store::{Batch, Class, Order, Store, Table};
 
 use crate::error::Error;
@@ -38,7 +38,7 @@ impl Components {
             loop {
                 let rows = store.range(prefix.table, &from, &prefix.end(), Order::Ascending, PIECE)?;
                 let Some((last, _)) = rows.last() else { break };
-                from = [last, &[0][..]].concat().into();
+                from = after(last);
                 for (_, value) in &rows {
                     components.insert(namespace, codec::decode("component", value)?);
                 }

@@ -13,7 +13,7 @@ use refrain_engine::journal::{End, Record, Started};
 use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::outline::Outline;
 use refrain_engine::payload::Payload;
-use refrain_store::schema::{Prefix, RunKey, StoredHead, VisibilityRow};
+use refrain_store::schema::{Prefix, RunKey, StoredHead, VisibilityRow, after};
 use refrain_store::{Order, Table};
 
 use crate::error::Error;
@@ -222,7 +222,7 @@ pub(crate) fn list(
     let prefix = Prefix::visibility(namespace, filter.status);
     let mut from = match cursor {
         None => prefix.bytes.clone(),
-        Some(cursor) => [&parse_cursor(&prefix, cursor)?[..], &[0]].concat().into(),
+        Some(cursor) => after(&parse_cursor(&prefix, cursor)?),
     };
     let mut items = Vec::new();
     let mut looked_at = 0;
@@ -238,7 +238,7 @@ pub(crate) fn list(
             if items.len() == limit || looked_at == LIST_ROWS {
                 return Ok(Page { items, next_cursor: Some(write_cursor(&key)) });
             }
-            from = [&key[..], &[0]].concat().into();
+            from = after(&key);
         }
         if !full {
             return Ok(Page { items, next_cursor: None });

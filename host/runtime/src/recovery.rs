@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use refrain_engine::ids::{Namespace, RunId};
-use refrain_store::schema::{Prefix, RunKey};
+use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Batch, Order, Store, Table};
 use tokio::sync::Semaphore;
 
@@ -57,7 +57,7 @@ async fn wake_table(shared: &Arc<Shared>, namespace: &Namespace, table: Table) -
     loop {
         let rows = shared.store.range(table, &from, &to, Order::Ascending, PIECE)?;
         let Some((last, _)) = rows.last() else { return Ok(woken) };
-        from = [last, &[0][..]].concat().into();
+        from = after(last);
         for run in rows.iter().filter_map(|(key, _)| Prefix::run_of(namespace, key)) {
             if last_run.replace(run) == Some(run) || shared.is_shutting_down() {
                 continue;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{Prefix, RunKey};
+use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Order, Store, StoreError, Table};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -116,8 +116,7 @@ impl Timers {
             let rows = self.store.range(Table::Timers, &near.loaded_to, &to, Order::Ascending, PIECE)?;
             let full = rows.len() == PIECE;
             near.loaded_to = match rows.last() {
-                // The first key after the last one that was read.
-                Some((last, _)) if full => [last, &[0][..]].concat().into(),
+                Some((last, _)) if full => after(last),
                 Some(_) | None => to,
             };
             near.due.extend(rows.iter().filter_map(|(key, _)| Prefix::timer_of(&self.namespace, key)));

@@ -10,7 +10,9 @@ use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::outline::Outline;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
-use refrain_store::schema::{Head, HeadVersion, Key, Parked, Prefix, RunStatus, StoredHead, VisibilityRow};
+use refrain_store::schema::{
+    Head, HeadVersion, Key, Parked, Prefix, RunStatus, StoredHead, VisibilityRow, after,
+};
 use refrain_store::{Batch, Change, Order, Row, Store, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -275,7 +277,7 @@ pub(crate) fn read_all(store: &dyn Store, prefix: &Prefix) -> Result<Vec<Row>, S
         let rows = store.range(prefix.table, &from, &to, Order::Ascending, PIECE)?;
         let full = rows.len() == PIECE;
         if let Some((last, _)) = rows.last() {
-            from = [last, &[0][..]].concat().into();
+            from = after(last);
         }
         all.extend(rows);
         if !full {

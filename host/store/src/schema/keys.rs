@@ -75,6 +75,11 @@ impl Builder {
     }
 }
 
+/// The first key after this one: where the next piece of a range begins that was read up to it.
+pub fn after(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
+}
+
 impl RunKey {
     /// The run of this id in this namespace.
     pub fn new(namespace: Namespace, run: RunId) -> Self {
@@ -289,6 +294,13 @@ mod tests {
         let newer = run(&ns, 1).visibility(None, Timestamp(6));
         assert!(newer.bytes < older.bytes);
         assert_eq!(Prefix::run_in_list(&ns, &older.bytes), Some(RunId::from_bytes([1; 16])));
+    }
+
+    #[test]
+    fn no_key_lies_between_one_and_the_next() {
+        let keys: [&[u8]; 3] = [b"ab", &after(b"ab"), b"ab\0\0"];
+        assert!(keys.is_sorted_by(|one, next| one < next));
+        assert_eq!(&after(b"ab")[..], b"ab\0");
     }
 
     #[test]

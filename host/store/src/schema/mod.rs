@@ -6,7 +6,7 @@
 mod keys;
 mod records;
 
-pub use keys::{Key, Prefix, RunKey};
+pub use keys::{Key, Prefix, RunKey, after};
 pub use records::{
     ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, MessageDefinition, OnTrap, Parked,
     RunStatus, StoredHead, StoredMismatch, TimerRow, VisibilityRow, WorkflowDefinition,
