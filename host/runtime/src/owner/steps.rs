@@ -108,7 +108,6 @@ impl Owner<'_> {
         // what arrives from here on is pushed after it.
         self.flush().await?;
         drop(self.books.take_unpushed());
-        let Ok(_permit) = self.shared.loading.clone().acquire_owned().await else { return Ok(None) };
         let Some(profile) = Profile::get(self.started.profile) else {
             let message = format!(
                 "determinism profile {} is not of this host: use a newer refrain",
@@ -129,6 +128,8 @@ impl Owner<'_> {
                 return Ok(None);
             }
         };
+        // Taken only now: who waits for code to be compiled keeps nobody else from loading.
+        let Ok(_permit) = self.shared.loading.clone().acquire_owned().await else { return Ok(None) };
         let (journal, mailbox) = (self.read_journal()?, self.read_mailbox()?);
         let replays = !journal.is_empty();
         let learned = self.learn_rows(&journal, &mailbox);
