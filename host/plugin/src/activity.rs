@@ -18,6 +18,16 @@ pub trait Plugin: Send + Sync + 'static {
     fn activities(&self) -> Vec<Activity>;
 }
 
+impl<P: Plugin + ?Sized> Plugin for Box<P> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        (**self).activities()
+    }
+}
+
 /// Where the host has to run an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

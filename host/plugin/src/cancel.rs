@@ -16,8 +16,17 @@ pub enum CancelReason {
     Requested,
     /// The attempt took longer than its timeouts allow; its outcome is no longer wanted.
     TimedOut,
-    /// The host is stopping. The attempt counts, and another follows if one is left.
+    /// The process that runs the attempt is stopping, be it the host or a worker. The attempt counts, and
+    /// another follows if one is left.
     Shutdown,
+    /// An operator paused the activity. An attempt that stops is made again once the activity is unpaused; one
+    /// that goes on to its end counts all the same.
+    Paused,
+    /// An operator reset the activity. An attempt that stops is followed at once by one with the number 1; one
+    /// that goes on to its end counts all the same.
+    Reset,
+    /// Another attempt is current, or the activity or its run has ended: nobody hears what this one answers.
+    Stale,
 }
 
 impl fmt::Display for CancelReason {
@@ -25,7 +34,10 @@ impl fmt::Display for CancelReason {
         f.write_str(match self {
             CancelReason::Requested => "cancellation was requested",
             CancelReason::TimedOut => "the attempt timed out",
-            CancelReason::Shutdown => "the host is stopping",
+            CancelReason::Shutdown => "the host or worker that runs it is stopping",
+            CancelReason::Paused => "the activity was paused",
+            CancelReason::Reset => "the activity was reset",
+            CancelReason::Stale => "the attempt is no longer the current one",
         })
     }
 }

@@ -30,8 +30,12 @@ pub struct ContextParts {
     pub activity: String,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// The string by which this attempt can be ended from outside.
+    pub task_token: String,
     /// When the attempt's outcome stops being of interest.
     pub deadline: Option<Instant>,
+    /// How long the attempt may be silent before it is taken for dead.
+    pub heartbeat_timeout: Option<Duration>,
     /// The details of the last heartbeat of the attempts before this one.
     pub last_heartbeat: Option<Payload>,
     /// Where the host's wish to stop arrives.
@@ -50,7 +54,9 @@ impl ContextParts {
             op: 0,
             activity: activity.into(),
             attempt: 1,
+            task_token: "detached".to_owned(),
             deadline: None,
+            heartbeat_timeout: None,
             last_heartbeat: None,
             cancellation: Cancellation::never(),
             hooks: Arc::new(()),
@@ -117,6 +123,19 @@ impl Context {
     /// activity. Hand it to services that can tell a repeated request by a key.
     pub fn idempotency_key(&self) -> String {
         format!("{}/{}", self.parts.run_id, self.parts.op)
+    }
+
+    /// The string that names this attempt to the host's HTTP API. Whoever has it can complete, fail, cancel or
+    /// heartbeat the attempt, so hand it only to those who may: to a service that calls a webhook when it is
+    /// done, or to a person. See [`ActivityError::pending`].
+    pub fn task_token(&self) -> &str {
+        &self.parts.task_token
+    }
+
+    /// How long the attempt may go without a [`heartbeat`](Context::heartbeat) before the host takes it for dead
+    /// and makes another; `None` if it need not beat.
+    pub fn heartbeat_timeout(&self) -> Option<Duration> {
+        self.parts.heartbeat_timeout
     }
 
     /// How long the attempt's outcome is still of interest; `None` if nothing limits it.
@@ -236,7 +255,7 @@ mod tests {
         source.cancel(CancelReason::Shutdown);
         let error = ctx.check_cancelled().unwrap_err();
         assert!(error.is_cancelled() && ctx.is_cancelled());
-        assert!(error.to_string().contains("the host is stopping"), "{error}");
+        assert!(error.to_string().contains("is stopping"), "{error}");
     }
 
     #[test]

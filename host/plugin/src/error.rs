@@ -51,6 +51,8 @@ impl ActivityError {
     pub const UNTYPED: &'static str = "Error";
     /// The type of an attempt that stopped because the host wanted it to.
     pub const CANCELLED: &'static str = "Canceled";
+    /// The type by which the host knows [`ActivityError::pending`]. No other error may have it.
+    pub const PENDING: &'static str = "refrain:pending";
     /// The type of an input that the activity cannot read.
     pub const INVALID_INPUT: &'static str = "InvalidInput";
     /// The type of an output, or of heartbeat details, without a JSON form.
@@ -89,6 +91,33 @@ impl ActivityError {
     /// Whether this is [`ActivityError::cancelled`], under whatever context.
     pub fn is_cancelled(&self) -> bool {
         self.error_type == ActivityError::CANCELLED
+    }
+
+    /// No error: the attempt's work is in hand elsewhere, and somebody else will end it. The attempt goes on
+    /// without running here, under the same timeouts, until it is completed, failed or cancelled over HTTP: by
+    /// its [task token](crate::Context::task_token), or by the ids of workflow and activity.
+    ///
+    /// Give the token away before answering so, and be ready for an answer that comes first: an end that
+    /// arrives while the attempt still runs stands, and this answer is then dropped.
+    ///
+    /// ```
+    /// use refrain_plugin::{Activity, ActivityError, Context};
+    /// # async fn ask_for_approval(_order: &str, _token: &str) -> Result<(), std::io::Error> { Ok(()) }
+    ///
+    /// let approve = Activity::new("orders.approve", |ctx: Context, order: String| async move {
+    ///     // Whoever approves sends {"task_token": ..., "result": ...} to POST /v1/activities/complete.
+    ///     ask_for_approval(&order, ctx.task_token()).await?;
+    ///     Err::<(), _>(ActivityError::pending())
+    /// });
+    /// ```
+    pub fn pending() -> ActivityError {
+        let message = "somebody else will end this attempt";
+        ActivityError { benign: true, ..ActivityError::new(ActivityError::PENDING, message) }
+    }
+
+    /// Whether this is [`ActivityError::pending`], under whatever context.
+    pub fn is_pending(&self) -> bool {
+        self.error_type == ActivityError::PENDING
     }
 
     /// Another type, as for an error that came from `?` and needs a name for the retry policy.
@@ -230,5 +259,11 @@ mod tests {
     fn a_cancellation_is_known_under_its_context() {
         assert!(ActivityError::cancelled(CancelReason::Requested).context("copying").is_cancelled());
         assert!(!ActivityError::new("Io", "disk").is_cancelled());
+    }
+
+    #[test]
+    fn pending_is_known_under_its_context_and_no_name_of_a_user_means_it() {
+        assert!(ActivityError::pending().context("asking for approval").is_pending());
+        assert!(!ActivityError::new("Pending", "the payment is pending").is_pending());
     }
 }

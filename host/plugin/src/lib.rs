@@ -43,6 +43,12 @@
 //! **Errors** are an [`ActivityError`]: every [`std::error::Error`] becomes one with `?`, with the chain of its
 //! sources. All errors are retried under the workflow's retry policy unless they say otherwise.
 //!
+//! **Work that ends elsewhere** (a webhook, a person) answers [`ActivityError::pending`] and hands out
+//! [`Context::task_token`].
+//!
+//! The same plugins run in a host and in a worker, which polls a host's task queue from a process of its own (the
+//! crate `refrain-worker`), without a changed line.
+//!
 //! This crate knows nothing of the host: no engine, no store, no async runtime. The host's side of the contract
 //! is [`Activity::call`], [`ContextParts`], [`HostHooks`] and [`CancelSource`].
 

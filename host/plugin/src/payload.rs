@@ -100,6 +100,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_last_bit() {
+        for number in [0.933_333_333_333_333_3, 0.1 + 0.2, f64::MIN_POSITIVE, 1.797_693_134_862_315_7e308] {
+            let back: f64 = Payload::json(&number).unwrap().parse().unwrap();
+            assert_eq!(back.to_bits(), number.to_bits(), "{number}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let cases = [
             (r#"{}"#, "missing field `path`"),
