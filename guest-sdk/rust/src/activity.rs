@@ -53,10 +53,66 @@ pub fn activity<T: DeserializeOwned>(
     name: impl Into<String>,
     input: &(impl Serialize + ?Sized),
 ) -> Activity<T, WithoutTimeout> {
-    Activity {
-        name: name.into(),
-        input: payload::encode(input),
-        options: Options {
+    Activity::new(Start::Scheduled, name.into(), payload::encode(input))
+}
+
+/// A local activity: short work that needs no scheduling of its own, such as a lookup. The host runs it in its
+/// own process at once, and what comes of it is recorded with the step, so that it costs no write of its own
+/// to the disk before it starts and after it ended.
+///
+/// ```
+/// # use refrain_sdk::*;
+/// # async fn example() -> Result<(), Failure> {
+/// let rate: f64 = local_activity("exchange-rate", &("EUR", "USD"))
+///     .start_to_close(secs(1))
+///     .retry(Retry::default().initial_interval(millis(50)).maximum_attempts(3))
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// What is faster is weaker, too: it runs *before* the step that starts it is durable. If the host dies in that
+/// moment, the work was done and nobody knows; the step is done again, and may then decide otherwise (the time
+/// is another). So take it for what does no harm twice or in vain, and [`activity`] for the rest.
+///
+/// It is started, awaited, retried and canceled as an [`activity`] is. An attempt that takes longer than a few
+/// milliseconds goes on as an ordinary one, and so does a retry that is more than a second away. It always runs
+/// in the host: a type that none of the host's plugins offers fails as `not-found`, and
+/// [`task_queue`](Activity::task_queue), [`priority`](Activity::priority) and [`fairness`](Activity::fairness)
+/// are without effect.
+pub fn local_activity<T: DeserializeOwned>(
+    name: impl Into<String>,
+    input: &(impl Serialize + ?Sized),
+) -> Activity<T, WithoutTimeout> {
+    Activity::new(Start::Local, name.into(), payload::encode(input))
+}
+
+/// Which of the two functions of `wit/` starts it.
+#[derive(Clone, Copy)]
+enum Start {
+    Scheduled,
+    Local,
+}
+
+/// An [`Activity`] that cannot be started yet: nothing says when it has taken too long.
+pub enum WithoutTimeout {}
+
+/// An [`Activity`] that can be started.
+pub enum WithTimeout {}
+
+/// Made by [`activity`] and [`local_activity`].
+#[must_use = "an activity starts when it is awaited or started"]
+pub struct Activity<T, Timeout = WithTimeout> {
+    start: Start,
+    name: String,
+    input: Result<Payload, Failure>,
+    options: Options,
+    with_run: bool,
+    types: PhantomData<fn() -> (T, Timeout)>,
+}
+
+impl<T> Activity<T, WithoutTimeout> {
+    fn new(start: Start, name: String, input: Result<Payload, Failure>) -> Self {
+        let options = Options {
             task_queue: None,
             schedule_to_close_timeout: None,
             schedule_to_start_timeout: None,
@@ -67,26 +123,9 @@ pub fn activity<T: DeserializeOwned>(
             priority: None,
             summary: None,
             more: Vec::new(),
-        },
-        with_run: false,
-        types: PhantomData,
+        };
+        Self { start, name, input, options, with_run: false, types: PhantomData }
     }
-}
-
-/// An [`Activity`] that cannot be started yet: nothing says when it has taken too long.
-pub enum WithoutTimeout {}
-
-/// An [`Activity`] that can be started.
-pub enum WithTimeout {}
-
-/// Made by [`activity`].
-#[must_use = "an activity starts when it is awaited or started"]
-pub struct Activity<T, Timeout = WithTimeout> {
-    name: String,
-    input: Result<Payload, Failure>,
-    options: Options,
-    with_run: bool,
-    types: PhantomData<fn() -> (T, Timeout)>,
 }
 
 impl<T, Timeout> Activity<T, Timeout> {
@@ -103,11 +142,12 @@ impl<T, Timeout> Activity<T, Timeout> {
     }
 
     fn with_timeout(self) -> Activity<T> {
-        let Self { name, input, options, with_run, types: _ } = self;
-        Activity { name, input, options, with_run, types: PhantomData }
+        let Self { start, name, input, options, with_run, types: _ } = self;
+        Activity { start, name, input, options, with_run, types: PhantomData }
     }
 
-    /// At most this long until a worker takes it.
+    /// At most this long from an attempt's scheduling to its start: until a worker takes it. What takes longer
+    /// is not retried.
     pub fn schedule_to_start(mut self, timeout: Duration) -> Self {
         self.options.schedule_to_start_timeout = Some(time::to_wire(timeout));
         self
@@ -125,7 +165,24 @@ impl<T, Timeout> Activity<T, Timeout> {
         self
     }
 
-    /// Which workers may do it; without it the run's own task queue.
+    /// Whose work it is: the workers that poll this queue. Without it the run's own task queue.
+    ///
+    /// What a plugin of the host offers, the host does itself, unless its configuration says otherwise of the
+    /// queue.
+    ///
+    /// ```
+    /// # use refrain_sdk::*;
+    /// # async fn example() -> Result<(), Failure> {
+    /// let model: String = activity("train", "mnist")
+    ///     .task_queue("gpu")
+    ///     .priority(1)
+    ///     .fairness("tenant-7")
+    ///     .fairness_weight(2.0)
+    ///     .start_to_close(hours(8))
+    ///     .heartbeat(mins(1))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn task_queue(mut self, queue: impl Into<String>) -> Self {
         self.options.task_queue = Some(queue.into());
         self
@@ -145,9 +202,23 @@ impl<T, Timeout> Activity<T, Timeout> {
         self
     }
 
-    /// 1 (first) to 5; without it 3.
+    /// 1 (first) to 5; without it 3. Of what waits in a task queue, lower numbers start first.
     pub fn priority(mut self, priority: u8) -> Self {
         self.options.priority = Some(priority);
+        self
+    }
+
+    /// Whose turn it takes in its task queue, for example a tenant's: of what waits with the same priority, each
+    /// key gets its turn, however much another has waiting. What has no key shares one.
+    pub fn fairness(mut self, key: impl Into<String>) -> Self {
+        set_more(&mut self.options.more, "fairness-key", key.into());
+        self
+    }
+
+    /// How large the share of its [`fairness`](Activity::fairness) key is, which must be given too: 0.001 to
+    /// 1000, without it 1. A key of weight 2 gets two turns where another gets one.
+    pub fn fairness_weight(mut self, weight: f64) -> Self {
+        set_more(&mut self.options.more, "fairness-weight", weight);
         self
     }
 
@@ -161,10 +232,13 @@ impl<T, Timeout> Activity<T, Timeout> {
 impl<T: DeserializeOwned> Activity<T> {
     /// Starts it now. The workflow goes on; the handle is a future of the outcome.
     pub fn start(self) -> RunningActivity<T> {
-        let Self { name, input, options, with_run, types: _ } = self;
+        let Self { start, name, input, options, with_run, types: _ } = self;
         let state = match input.with_context(|| format!("input of activity `{name}`")) {
             Ok(input) => {
-                let op = host::with(|host| host.start_activity(&name, &input, &options));
+                let op = host::with(|host| match start {
+                    Start::Scheduled => host.start_activity(&name, &input, &options),
+                    Start::Local => host.start_local_activity(&name, &input, &options),
+                });
                 Ok(OpFuture::new(op, OnDrop::Detach))
             }
             Err(failure) => Err(failure),
@@ -291,5 +365,57 @@ impl Retry {
     pub fn non_retryable(mut self, error_type: impl Into<String>) -> Self {
         self.0.non_retryable_error_types.push(error_type.into());
         self
+    }
+
+    /// Shortens each interval by a random part of at most this share of it, 0 to 1, so that what failed
+    /// together is not tried again together; without it 0.
+    ///
+    /// ```
+    /// # use refrain_sdk::*;
+    /// // From 8 s to 10 s after the first failure, from 16 s to 20 s after the second, ...
+    /// let patient = Retry::default().initial_interval(secs(10)).jitter(0.2);
+    /// ```
+    #[must_use]
+    pub fn jitter(mut self, share: f64) -> Self {
+        set_more(&mut self.0.more, "jitter", share);
+        self
+    }
+}
+
+/// Puts an option in that the record had no field for when the contract was released. What is no JSON number
+/// (NaN) becomes `null`, which the host refuses by name.
+fn set_more(more: &mut Vec<(String, Payload)>, key: &str, value: impl Into<serde_json::Value>) {
+    let value = Payload { content_type: payload::JSON.to_owned(), data: value.into().to_string().into() };
+    match more.iter_mut().find(|(known, _)| known == key) {
+        Some((_, known)) => *known = value,
+        None => more.push((key.to_owned(), value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secs;
+
+    fn shown(more: &[(String, Payload)]) -> Vec<String> {
+        let shown = |(key, value): &(String, Payload)| {
+            assert_eq!(value.content_type, "application/json");
+            format!("{key}={}", String::from_utf8_lossy(&value.data))
+        };
+        more.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn options_without_a_field_of_their_own_are_json_by_key_and_the_last_word_counts() {
+        let activity =
+            activity::<()>("work", &()).fairness("a").fairness_weight(2.0).fairness("tenant \"7\"");
+        let options = activity.start_to_close(secs(1)).options;
+        assert_eq!(shown(&options.more), [r#"fairness-key="tenant \"7\"""#, "fairness-weight=2.0"]);
+        assert_eq!(shown(&Retry::never().jitter(1.0).jitter(0.25).0.more), ["jitter=0.25"]);
+        assert_eq!(
+            shown(&Retry::default().jitter(f64::NAN).0.more),
+            ["jitter=null"],
+            "for the host to refuse"
+        );
     }
 }

@@ -13,6 +13,7 @@ use crate::bindings::refrain::workflow::wait::Event;
 /// What a run can ask for; each function is one of `wit/`.
 pub(crate) trait Host {
     fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
+    fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
     fn start_timer(&mut self, delay: Duration, summary: Option<&str>) -> u64;
     fn next(&mut self) -> Vec<Event>;
     fn cancel(&mut self, op: u64, reason: &str);
@@ -46,6 +47,9 @@ mod imports {
     impl Host for Imports {
         fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
             activity::start(name, input, options)
+        }
+        fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
+            activity::start_local(name, input, options)
         }
         fn start_timer(&mut self, delay: Duration, summary: Option<&str>) -> u64 {
             timer::start(delay, summary)

@@ -38,8 +38,8 @@
 //!
 //! **When things start** is part of that record, and will never change:
 //!
-//! * Nothing is started by being polled. An [`activity`] starts at `.start()`, at `.await`, or when it is
-//!   given to a combinator, in the order in which it is given. [`sleep`] starts its timer at the call,
+//! * Nothing is started by being polled. An [`activity`] (or a [`local_activity`]) starts at `.start()`, at
+//!   `.await`, or when it is given to a combinator, in the order in which it is given. [`sleep`] starts its timer at the call,
 //!   [`timeout`] after what it limits. An `async` block does nothing until it is polled, as everywhere in
 //!   Rust.
 //! * Tasks and futures run first come, first served, in the order of the events that woke them. [`select!`]
@@ -89,7 +89,9 @@ mod version;
 mod wakes;
 mod workflow;
 
-pub use activity::{Activity, Cancellation, Retry, RunningActivity, WithTimeout, WithoutTimeout, activity};
+pub use activity::{
+    Activity, Cancellation, Retry, RunningActivity, WithTimeout, WithoutTimeout, activity, local_activity,
+};
 pub use combine::{
     JoinAll, SelectAll, TryJoinAll, join_all, join_bounded, select_all, try_join_all, try_join_bounded,
 };

@@ -18,17 +18,24 @@ use crate::Failure;
 /// saga("book the trip", async |saga| {
 ///     saga.undo("give the seat back", step("free-seat"));
 ///     step("book-seat").await.context("book the seat")?;
-///     saga.undo("give the room back", step("free-room"));
-///     step("book-room").await.context("book the room")?;
+///     // The hotel's system is down for hours at times.
+///     let patient = Retry::default().maximum_interval(mins(10)).maximum_attempts(100);
+///     saga.undo("give the room back", step("free-room").retry(patient));
+///     step("book-room").retry(Retry::default().maximum_attempts(3)).await.context("book the room")?;
 ///     Ok(())
 /// })
 /// .await?;
 /// # Ok(()) }
 /// ```
 ///
-/// The failure says what this saga was doing, then why it failed: `book the trip: book the room: no vacancy`.
-/// Its [details](Failure::details) list the [compensations](Compensated) and what came of each. One that
-/// fails is logged, counted in the message, and does not keep the others from running.
+/// Each compensation is tried again by its own [retry policy](crate::Activity::retry), and the next begins when
+/// it has ended; so let it try hard, but not for ever, or those before it never come. One that fails for good
+/// does not keep the others from running. When the run was asked to end, compensations run all the same.
+///
+/// The failure says what this saga was doing, which compensations failed, then why it failed:
+/// `book the trip (1 of 2 compensations failed: give the room back): book the room: no vacancy`. Its
+/// [details](Failure::details) are the [compensations](Compensations) and what came of each, and the run's log
+/// has a line for each as it begins and as it fails.
 pub async fn saga<T, F>(doing: &str, body: F) -> Result<T, Failure>
 where
     F: AsyncFnOnce(&mut Saga) -> Result<T, Failure>,
@@ -54,7 +61,7 @@ struct Compensation {
 
 impl Saga {
     /// Registers what undoes the next step. It starts only if the saga fails: give an activity that is not
-    /// yet started, or an `async` block.
+    /// yet started, with a retry policy of its own, or an `async` block.
     pub fn undo<F, T, E>(&mut self, name: impl Into<String>, compensation: F)
     where
         F: IntoFuture<Output = Result<T, E>> + 'static,
@@ -77,20 +84,35 @@ impl Saga {
             }
             compensated.push(Compensated { undo: name, failure });
         }
-        let failed = compensated.iter().filter(|one| one.failure.is_some()).count();
-        let doing = match failed {
-            0 => doing.to_owned(),
-            _ => format!("{doing} ({failed} of {total} compensations failed)"),
+        let compensations = Compensations { compensations: compensated };
+        let failed: Vec<&str> = compensations.failed().map(|one| one.undo.as_str()).collect();
+        let doing = match failed.as_slice() {
+            [] => doing.to_owned(),
+            failed => {
+                let names = failed[..failed.len().min(NAMED)].join(", ");
+                let more = if failed.len() > NAMED { ", ..." } else { "" };
+                format!("{doing} ({} of {total} compensations failed: {names}{more})", failed.len())
+            }
         };
-        why.context(doing).with_details(&Compensations { compensations: compensated })
+        why.context(doing).with_details(&compensations)
     }
 }
+
+/// How many failed compensations a message names; the details have all of them.
+const NAMED: usize = 5;
 
 /// The details of a failed [`saga`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Compensations {
     /// In the order in which they ran.
     pub compensations: Vec<Compensated>,
+}
+
+impl Compensations {
+    /// Those that failed: what is left for a person to undo.
+    pub fn failed(&self) -> impl Iterator<Item = &Compensated> {
+        self.compensations.iter().filter(|compensated| compensated.failure.is_some())
+    }
 }
 
 /// One compensation that ran.

@@ -2,7 +2,8 @@
 //!
 //! Time is skipped: a wait takes what is due first and sets the clock to it, so a workflow that sleeps for a
 //! year is tested in microseconds. What is due at the same time is delivered by one wait, in the order in
-//! which it was started.
+//! which it was started. An activity is called once for each start, whatever its retry policy says: what the
+//! closure returns stands for the outcome of the last attempt.
 //!
 //! ```
 //! use refrain_sdk::testing::Env;
@@ -78,6 +79,10 @@ pub struct Ended {
     /// The run's time from its start to its end.
     pub elapsed: Duration,
     /// Commands in their order: `1 = activity greet "Ada"`, `2 = timer 10s`, `wait`, `cancel 2`, `detach 1`.
+    ///
+    /// What an activity says about its turn is at the end:
+    /// `3 = activity train "m" task-queue="gpu" priority=1 fairness-key="tenant-7" fairness-weight=2.0`. A local
+    /// one is `4 = local activity look-up "m"`.
     pub calls: Vec<String>,
     /// The run's log: `INFO message key=value`.
     pub log: Vec<String>,
@@ -190,6 +195,27 @@ impl Env {
         Ended { completion, elapsed: env.clock, calls: env.calls, log: env.log }
     }
 
+    /// Does the work at once, and delivers what came of it when the time that it takes has passed.
+    fn start(&mut self, what: &str, name: &str, input: &Payload, options: &Options) -> u64 {
+        self.op += 1;
+        let data = String::from_utf8_lossy(&input.data);
+        self.calls.push(format!("{} = {what} {name} {data}{}", self.op, routing(options)));
+        let known = self.activities.get_mut(name);
+        let (takes, f) = known.unwrap_or_else(|| panic!("this Env has no activity `{name}`"));
+        let (takes, outcome) = (*takes, f(input).map_err(Failure::into_wire));
+        let limit = options.start_to_close_timeout.or(options.schedule_to_close_timeout).map(duration);
+        let (takes, outcome) = match limit {
+            Some(limit) if takes > limit => {
+                let message = format!("activity `{name}` took longer than {limit:?}");
+                let failure = Failure::of(types::FailureKind::Timeout, "start-to-close".to_owned(), message);
+                (limit, Err(failure.into_wire()))
+            }
+            _ => (takes, outcome),
+        };
+        self.schedule(self.clock + takes, Due::Op(self.op, options.cancellation, outcome));
+        self.op
+    }
+
     fn schedule(&mut self, at: Duration, due: Due) {
         self.sequence += 1;
         self.due.insert((at, self.sequence), due);
@@ -206,28 +232,26 @@ fn encode(value: &(impl Serialize + ?Sized)) -> Payload {
     payload::encode(value).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
+/// Where an activity is sent and when it gets its turn, as far as the workflow says.
+fn routing(options: &Options) -> String {
+    let queue = options.task_queue.iter().map(|queue| format!(" task-queue={queue:?}"));
+    let priority = options.priority.iter().map(|priority| format!(" priority={priority}"));
+    let more =
+        options.more.iter().map(|(key, value)| format!(" {key}={}", String::from_utf8_lossy(&value.data)));
+    queue.chain(priority).chain(more).collect()
+}
+
 fn duration(wire: types::Duration) -> Duration {
     Duration::new(wire.seconds, wire.nanoseconds)
 }
 
 impl Host for Env {
     fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
-        self.op += 1;
-        self.calls.push(format!("{} = activity {name} {}", self.op, String::from_utf8_lossy(&input.data)));
-        let known = self.activities.get_mut(name);
-        let (takes, f) = known.unwrap_or_else(|| panic!("this Env has no activity `{name}`"));
-        let (takes, outcome) = (*takes, f(input).map_err(Failure::into_wire));
-        let limit = options.start_to_close_timeout.or(options.schedule_to_close_timeout).map(duration);
-        let (takes, outcome) = match limit {
-            Some(limit) if takes > limit => {
-                let message = format!("activity `{name}` took longer than {limit:?}");
-                let failure = Failure::of(types::FailureKind::Timeout, "start-to-close".to_owned(), message);
-                (limit, Err(failure.into_wire()))
-            }
-            _ => (takes, outcome),
-        };
-        self.schedule(self.clock + takes, Due::Op(self.op, options.cancellation, outcome));
-        self.op
+        self.start("activity", name, input, options)
+    }
+
+    fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
+        self.start("local activity", name, input, options)
     }
 
     fn start_timer(&mut self, delay: types::Duration, summary: Option<&str>) -> u64 {

@@ -37,6 +37,22 @@ fn activities_start_when_started_awaited_or_combined_and_never_by_a_poll() {
 }
 
 #[workflow]
+async fn routed() -> Result<String, Failure> {
+    let near: String = local_activity("look-up", "m").start_to_close(TASK).await?;
+    step(&near).task_queue("gpu").priority(1).fairness("tenant-7").fairness_weight(2.0).await
+}
+
+#[test]
+fn calls_tell_local_activities_and_whose_turn_an_activity_takes() {
+    let env = Env::new().activity("look-up", |model: String| Ok(format!("train-{model}")));
+    let ended = echo(env, "train-m", 1).run::<routed>(&());
+    assert_eq!(ended.result::<String>().unwrap(), "train-m");
+    let local = r#"1 = local activity look-up "m""#;
+    let train = r#"2 = activity train-m "train-m" task-queue="gpu" priority=1 fairness-key="tenant-7" fairness-weight=2.0"#;
+    assert_eq!(ended.calls, [local, "wait", train, "wait"]);
+}
+
+#[workflow]
 async fn five_by_two() -> Result<Vec<String>, Failure> {
     try_join_bounded(2, ["3", "1", "1", "1", "2"].map(step)).await
 }
@@ -184,20 +200,44 @@ fn travel_agency() -> Env {
 fn a_saga_undoes_in_reverse_order_and_says_what_became_of_it() {
     let ended = travel_agency().run::<trip>(&"car");
     let failure = ended.result::<()>().unwrap_err();
-    let whole = "book the trip (1 of 3 compensations failed): book the car: none left";
+    let whole = "book the trip (1 of 3 compensations failed: free the room): book the car: none left";
     assert_eq!(failure.to_string(), whole);
     let undone = |undo: &str, failure: Option<&str>| Compensated {
         undo: undo.to_owned(),
         failure: failure.map(str::to_owned),
     };
+    let room = undone("free the room", Some("the phone is busy"));
+    let compensations = failure.details::<Compensations>().unwrap();
+    assert_eq!(compensations.failed().collect::<Vec<_>>(), [&room]);
     assert_eq!(
-        failure.details::<Compensations>().unwrap().compensations,
-        [
-            undone("free the car", None),
-            undone("free the room", Some("the phone is busy")),
-            undone("free the seat", None),
-        ],
+        compensations.compensations,
+        [undone("free the car", None), room.clone(), undone("free the seat", None)],
     );
+}
+
+#[workflow]
+async fn undoes(names: Vec<String>) -> Result<(), Failure> {
+    saga("work", async |saga| {
+        for name in names {
+            saga.undo(name, async { Err::<(), _>(Failure::new("stuck")) });
+        }
+        bail!("broken")
+    })
+    .await
+}
+
+#[test]
+fn a_message_names_the_first_compensations_that_failed() {
+    for (names, expected) in [
+        ("a", "work (1 of 1 compensations failed: a): broken"),
+        ("e d c b a", "work (5 of 5 compensations failed: a, b, c, d, e): broken"),
+        ("f e d c b a", "work (6 of 6 compensations failed: a, b, c, d, e, ...): broken"),
+    ] {
+        let names: Vec<_> = names.split(' ').collect();
+        let failure = Env::new().run::<undoes>(&names).result::<()>().unwrap_err();
+        assert_eq!(failure.to_string(), expected);
+        assert_eq!(failure.details::<Compensations>().unwrap().failed().count(), names.len());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use crate::codec;
 use crate::failure::Failure;
 use crate::ids::Op;
 use crate::limits::ELEMENT_BYTES;
@@ -111,7 +112,27 @@ pub struct ActivityOptions {
     /// One line for people; not compared.
     #[n(8)]
     pub summary: Option<String>,
+    /// Whose turn it is in its task queue; `None`: that of all who say nothing.
+    #[n(9)]
+    pub fairness: Option<Fairness>,
+    /// Runs in the host's own process at once, before the step that starts it is durable.
+    #[cbor(n(10), skip_if = "codec::is_default")]
+    pub local: bool,
 }
+
+/// A share of a task queue: keys that wait get turns in proportion to their weights.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Fairness {
+    /// Whose share, for example a tenant's.
+    #[n(0)]
+    pub key: String,
+    /// How large. [`DEFAULT_FAIRNESS_WEIGHT`] unless something else is asked for.
+    #[n(1)]
+    pub weight: f64,
+}
+
+/// The weight of a fairness key that names none.
+pub const DEFAULT_FAIRNESS_WEIGHT: f64 = 1.0;
 
 /// What a cancel does to a running activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -307,6 +328,7 @@ impl Command {
                     + types.iter().map(|name| ELEMENT_BYTES + name.len()).sum::<usize>()
                     + options.task_queue.as_ref().map_or(0, String::len)
                     + options.summary.as_ref().map_or(0, String::len)
+                    + options.fairness.as_ref().map_or(0, |fairness| fairness.key.len())
             }
             Self::StartTimer { summary, .. } => summary.as_ref().map_or(0, String::len),
             Self::Cancel { reason, .. } => reason.len(),
@@ -326,6 +348,7 @@ impl Command {
     /// The name of the import, for messages: `activity.start`, `wait.next`, ...
     pub fn import(&self) -> &'static str {
         match self {
+            Self::StartActivity(activity) if activity.options.local => "activity.start-local",
             Self::StartActivity(_) => "activity.start",
             Self::StartTimer { .. } => "timer.start",
             Self::Cancel { .. } => "wait.cancel",

@@ -32,6 +32,17 @@ pub fn decode<T: for<'b> Decode<'b, ()>>(what: &'static str, bytes: &[u8]) -> Re
     Err(DecodeError { what, source })
 }
 
+/// `#[cbor(skip_if = "codec::is_default")]`: a field that came later is left out where it says nothing, so that
+/// what does not use it is stored as before.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// [`is_default`] for a field of an enum's variant, which `minicbor` asks about with one reference more.
+pub(crate) fn is_default_in_variant<T: Default + PartialEq>(value: &&T) -> bool {
+    is_default(*value)
+}
+
 /// `#[cbor(with = "codec::blob")]`: [`Bytes`] as a CBOR byte string.
 pub(crate) mod blob {
     use bytes::Bytes;

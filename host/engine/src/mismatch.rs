@@ -5,6 +5,7 @@ use std::fmt;
 use crate::call::{ActivityCommand, Call, Command, Interest, MarkerCall, Note};
 use crate::codec::DecodeError;
 use crate::journal::{Entry, Position};
+use crate::retry::RetryPolicy;
 
 /// The first call of a replay that differs from the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +121,7 @@ impl Fields {
 
     fn activity(&mut self, recorded: &ActivityCommand, attempted: &ActivityCommand) {
         let (r, a) = (&recorded.options, &attempted.options);
+        self.compare("local", &r.local, &a.local);
         self.compare("name", &recorded.name, &attempted.name);
         self.compare("input", &recorded.input, &attempted.input);
         self.compare("task-queue", &r.task_queue, &a.task_queue);
@@ -127,9 +129,24 @@ impl Fields {
         self.compare("schedule-to-start-timeout", &r.schedule_to_start, &a.schedule_to_start);
         self.compare("start-to-close-timeout", &r.start_to_close, &a.start_to_close);
         self.compare("heartbeat-timeout", &r.heartbeat, &a.heartbeat);
-        self.compare("retry", &r.retry, &a.retry);
+        self.retry(&r.retry, &a.retry);
         self.compare("cancellation", &r.cancellation, &a.cancellation);
         self.compare("priority", &r.priority, &a.priority);
+        let [r_key, a_key] = [r, a].map(|options| options.fairness.as_ref().map(|fairness| &fairness.key));
+        self.compare("fairness-key", &r_key, &a_key);
+        let [r_weight, a_weight] =
+            [r, a].map(|options| options.fairness.as_ref().map(|fairness| fairness.weight));
+        self.compare("fairness-weight", &r_weight, &a_weight);
+    }
+
+    fn retry(&mut self, r: &RetryPolicy, a: &RetryPolicy) {
+        self.compare("retry.initial-interval", &r.initial_interval, &a.initial_interval);
+        self.compare("retry.backoff-coefficient", &r.backoff_coefficient, &a.backoff_coefficient);
+        self.compare("retry.maximum-interval", &r.maximum_interval, &a.maximum_interval);
+        self.compare("retry.maximum-attempts", &r.maximum_attempts, &a.maximum_attempts);
+        let [r_types, a_types] = [r, a].map(|policy| &policy.non_retryable_error_types);
+        self.compare("retry.non-retryable-error-types", r_types, a_types);
+        self.compare("retry.jitter", &r.jitter, &a.jitter);
     }
 }
 

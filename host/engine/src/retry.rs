@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use crate::codec;
 use crate::failure::Failure;
+use crate::ids::Op;
+use crate::time::Timestamp;
 
 /// A retry policy. The defaults are Temporal's: 1 s, coefficient 2.0, at most 100 times the initial
 /// interval, no limit to the attempts.
@@ -25,6 +28,9 @@ pub struct RetryPolicy {
     /// Failures of these types are not retried. Compared exactly.
     #[n(4)]
     pub non_retryable_error_types: Vec<String>,
+    /// Each interval is shortened by a random part of at most this share of it. 0.0 to 1.0.
+    #[cbor(n(5), skip_if = "codec::is_default")]
+    pub jitter: f64,
 }
 
 /// The default of the first interval.
@@ -45,6 +51,7 @@ impl Default for RetryPolicy {
             maximum_interval: None,
             maximum_attempts: 0,
             non_retryable_error_types: Vec::new(),
+            jitter: 0.0,
         }
     }
 }
@@ -64,6 +71,10 @@ impl RetryPolicy {
         if self.initial_interval.is_zero() {
             return Err("retry.initial-interval is zero: give a length of time above zero".to_owned());
         }
+        let jitter = self.jitter;
+        if !(0.0..=1.0).contains(&jitter) {
+            return Err(format!("retry.jitter is {jitter}: give a share from 0.0 (none) to 1.0"));
+        }
         let types = self.non_retryable_error_types.len();
         if types > MAX_ERROR_TYPES {
             return Err(format!(
@@ -79,7 +90,20 @@ impl RetryPolicy {
         }
     }
 
-    /// How long to wait after attempt number `attempt` (from 1) failed.
+    /// How long an activity waits after its attempt number `attempt` (from 1) failed: the interval less its
+    /// jitter. The same activity and attempt always get the same answer.
+    pub fn backoff(&self, op: Op, scheduled_at: Timestamp, attempt: u32) -> Duration {
+        let interval = self.interval(attempt);
+        if self.jitter == 0.0 {
+            return interval;
+        }
+        let share = self.jitter * draw([op, scheduled_at.0, u64::from(attempt)]);
+        let seconds = interval.as_secs_f64() * (1.0 - share);
+        // Rounding must not lengthen it.
+        Duration::try_from_secs_f64(seconds).map_or(interval, |shortened| shortened.min(interval))
+    }
+
+    /// How long to wait after attempt number `attempt` (from 1) failed, jitter aside.
     pub fn interval(&self, attempt: u32) -> Duration {
         let maximum = self
             .maximum_interval
@@ -101,6 +125,19 @@ impl RetryPolicy {
             None
         }
     }
+}
+
+/// A number from 0.0 up to 1.0 that these words decide and that looks random: the finaliser of `SplitMix64`,
+/// word by word. Nothing depends on its secrecy, and the engine has no other source of randomness.
+fn draw(words: [u64; 3]) -> f64 {
+    let mixed = words.into_iter().fold(0u64, |state, word| {
+        let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    });
+    // The upper 53 bits: as many as a float of 64 bits holds exactly.
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Why there is no further attempt.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use expect_test::expect;
 use proptest::prelude::*;
-use refrain_engine::activity::{Activity, Phase};
+use refrain_engine::activity::{Activity, Delay, Pause, Phase, Reset, Runner};
 use refrain_engine::call::{
-    ActivityCommand, ActivityOptions, Cancellation, Command, Completion, Interest, Level, NextRun, Note, Read,
+    ActivityCommand, ActivityOptions, Cancellation, Command, Completion, Fairness, Interest, Level, NextRun,
+    Note, Read,
 };
 use refrain_engine::codec::{decode, encode};
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
@@ -55,6 +56,7 @@ fn full_options() -> ActivityOptions {
         cancellation: Cancellation::Abandon,
         priority: Some(1),
         summary: Some("s".to_owned()),
+        ..ActivityOptions::default()
     }
 }
 
@@ -140,7 +142,7 @@ fn full_activity() -> Activity {
     let command = ActivityCommand { options: full_options(), ..activity("a") };
     Activity {
         attempt: 2,
-        phase: Phase::Running { boot: 3, started_at: START },
+        phase: Phase::Running { boot: 3, started_at: START, runner: Runner::Host },
         last_failure: Some(full_failure()),
         heartbeat: Some(Payload::null()),
         wanted: false,
@@ -149,8 +151,45 @@ fn full_activity() -> Activity {
     }
 }
 
+/// With everything that format 2 added.
+fn fullest_activity() -> Activity {
+    let options = ActivityOptions {
+        retry: RetryPolicy { jitter: 0.5, ..RetryPolicy::default() },
+        fairness: Some(Fairness { key: "acme".to_owned(), weight: 2.5 }),
+        local: true,
+        ..full_options()
+    };
+    let runner = Runner::Worker { identity: "w".to_owned(), poll_id: "p".to_owned() };
+    Activity {
+        command: ActivityCommand { options: options.clone(), ..activity("a") },
+        phase: Phase::Running { boot: 3, started_at: START, runner },
+        starts: 7,
+        paused: Some(Pause { at: START, reason: "r".to_owned() }),
+        updated: Some(Box::new(options)),
+        reset: Some(Reset { heartbeat: true }),
+        heartbeat_at: Some(START),
+        ..full_activity()
+    }
+}
+
+fn phases() -> Vec<Phase> {
+    let worker = Runner::Worker { identity: "w".to_owned(), poll_id: "p".to_owned() };
+    let running = [Runner::Host, worker, Runner::Outside];
+    let backoff = [Delay::Asked, Delay::Policy, Delay::QueueFull];
+    let mut phases = vec![Phase::Scheduled { since: START }];
+    phases.extend(running.map(|runner| Phase::Running { boot: 3, started_at: START, runner }));
+    phases.extend(backoff.map(|delay| Phase::Backoff { until: START, since: Timestamp(1), delay }));
+    phases.push(Phase::Backoff { until: START, since: Timestamp(0), delay: Delay::Asked });
+    phases
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("two digits");
+    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 /// A change here is a change of the stored format: journals that exist must still be read.
@@ -159,9 +198,8 @@ fn the_stored_form_of_each_record_is_pinned() {
     let mut lines: Vec<String> = samples().iter().map(|record| hex(&encode(record))).collect();
     lines.push(hex(&encode(&full_started())));
     lines.push(hex(&encode(&full_activity())));
-    for phase in [Phase::Scheduled { since: START }, Phase::Backoff { until: START }] {
-        lines.push(hex(&encode(&phase)));
-    }
+    lines.push(hex(&encode(&fullest_activity())));
+    lines.extend(phases().iter().map(|phase| hex(&encode(phase))));
     expect![[r#"
         82008186011b17979cfe362a0000018080820081820080
         82008186011b17979cfe362a0000018080820081820181820119012c
@@ -176,7 +214,14 @@ fn the_stored_form_of_each_record_is_pinned() {
         820281831b17979cfe362a00000287006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560
         946764656661756c74676f726465722f31500707070707070707070707070707070750070707070707070707070707070707075002020202020202020202020202020202656f7264657282706170706c69636174696f6e2f6a736f6e427b7d6473686f700158200101010101010101010101010101010101010101010101010101010101010101016764656661756c74011b17979cfe362a000058202a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a8161708261705003030303030303030303030303030303637265718182616d82706170706c69636174696f6e2f6a736f6e446e756c6c01
         890183616182706170706c69636174696f6e2f6a736f6e4131896367707582010082020082001a002dc6c082040085820100fb400000000000000082090005816158020161731b17979cfe362a000002820182031b17979cfe362a000087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656082706170706c69636174696f6e2f6a736f6e446e756c6cf46172
+        8e0183616182706170706c69636174696f6e2f6a736f6e41318b6367707582010082020082001a002dc6c082040086820100fb4000000000000000f60080fb3fe000000000000002016173826461636d65fb4004000000000000f51b17979cfe362a000002820183031b17979cfe362a00008201826177617087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656082706170706c69636174696f6e2f6a736f6e446e756c6cf4617207821b17979cfe362a000061728b6367707582010082020082001a002dc6c082040086820100fb4000000000000000f60080fb3fe000000000000002016173826461636d65fb4004000000000000f581f51b17979cfe362a0000
         8200811b17979cfe362a0000
+        820182031b17979cfe362a0000
+        820183031b17979cfe362a000082018261776170
+        820183031b17979cfe362a0000820280
+        8202821b17979cfe362a000001
+        8202831b17979cfe362a00000101
+        8202831b17979cfe362a00000102
         8202811b17979cfe362a0000
     "#]].assert_eq(&(lines.join("\n") + "\n"));
 }
@@ -191,6 +236,25 @@ fn each_record_is_read_as_it_was_written() {
         decode::<Activity>("activity", &encode(&full_activity())).expect("it was encoded"),
         full_activity()
     );
+    assert_eq!(
+        decode::<Activity>("activity", &encode(&fullest_activity())).expect("it was encoded"),
+        fullest_activity()
+    );
+    for phase in phases() {
+        assert_eq!(decode::<Phase>("phase", &encode(&phase)).expect("it was encoded"), phase);
+    }
+}
+
+/// The bytes are those that a host of format 1 wrote.
+#[test]
+fn activities_of_format_1_are_read_and_what_uses_nothing_new_is_written_as_before() {
+    let row = "890183616182706170706c69636174696f6e2f6a736f6e4131896367707582010082020082001a002dc6c082040085820100fb400000000000000082090005816158020161731b17979cfe362a000002820182031b17979cfe362a000087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656082706170706c69636174696f6e2f6a736f6e446e756c6cf46172";
+    let read: Activity = decode("activity", &unhex(row)).expect("it was written");
+    assert_eq!(read, full_activity());
+    assert_eq!((read.starts, &read.paused, &read.updated, read.reset), (0, &None, &None, None));
+    assert_eq!(hex(&encode(&read)), row);
+    let read: Phase = decode("phase", &unhex("8202811b17979cfe362a0000")).expect("it was written");
+    assert_eq!(read, Phase::Backoff { until: START, since: Timestamp(0), delay: Delay::Asked });
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_closed_step_holds_the_calls_as_they_were_made() {
         })
         .collect();
     expect![[r#"
-        Command(StartActivity(ActivityCommand { name: "a", input: 1, options: ActivityOptions { task_queue: None, schedule_to_close: None, schedule_to_start: None, start_to_close: Some(60s), heartbeat: None, retry: RetryPolicy { initial_interval: 1s, backoff_coefficient: 2.0, maximum_interval: None, maximum_attempts: 0, non_retryable_error_types: [] }, cancellation: TryCancel, priority: None, summary: None } }))
+        Command(StartActivity(ActivityCommand { name: "a", input: 1, options: ActivityOptions { task_queue: None, schedule_to_close: None, schedule_to_start: None, start_to_close: Some(60s), heartbeat: None, retry: RetryPolicy { initial_interval: 1s, backoff_coefficient: 2.0, maximum_interval: None, maximum_attempts: 0, non_retryable_error_types: [], jitter: 0.0 }, cancellation: TryCancel, priority: None, summary: None, fairness: None, local: false } }))
         Read { read: Now, count: 2 }
         Note(Log { level: Info, message: "x", fields: [] })
         Note(Log { level: Info, message: "x", fields: [] })

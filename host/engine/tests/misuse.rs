@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use refrain_engine::call::{
-    ActivityCommand, ActivityOptions, Call, Command, Completion, Interest, Level, MarkerCall, NextRun, Note,
-    Read,
+    ActivityCommand, ActivityOptions, Call, Command, Completion, Fairness, Interest, Level, MarkerCall,
+    NextRun, Note, Read,
 };
 use refrain_engine::failure::{Cause, Failure, FailureKind};
 use refrain_engine::journal::Entry;
@@ -69,7 +69,7 @@ fn activities_that_cannot_be_started() {
         "",
         with(ActivityOptions::default()),
         &expect![
-            "activity.start: activity pay has neither start-to-close-timeout nor schedule-to-close-timeout: give one of them"
+            "activity.start: activity pay: it has neither start-to-close-timeout nor schedule-to-close-timeout: give one of them"
         ],
     );
     let zero = ActivityOptions { heartbeat: Some(Duration::ZERO), ..options() };
@@ -95,6 +95,45 @@ fn activities_that_cannot_be_started() {
         &expect![
             "activity.start: activity pay: retry.non-retryable-error-types has 101 entries: name at most 100"
         ],
+    );
+    check(
+        "",
+        with(ActivityOptions {
+            local: true,
+            retry: RetryPolicy { jitter: 1.5, ..RetryPolicy::default() },
+            ..options()
+        }),
+        &expect![
+            "activity.start-local: activity pay: retry.jitter is 1.5: give a share from 0.0 (none) to 1.0"
+        ],
+    );
+    let fair = |key: &str, weight| {
+        with(ActivityOptions { fairness: Some(Fairness { key: key.to_owned(), weight }), ..options() })
+    };
+    check(
+        "",
+        fair("", 1.0),
+        &expect!["activity.start: activity pay: fairness-key is empty: give it at least one character"],
+    );
+    check(
+        "",
+        fair(&"x".repeat(256), 1.0),
+        &expect!["activity.start: activity pay: fairness-key has 256 bytes: use at most 255"],
+    );
+    check(
+        "",
+        fair("acme", 0.0),
+        &expect!["activity.start: activity pay: fairness-weight is 0: give 0.001 to 1000"],
+    );
+    check(
+        "",
+        fair("acme", 1000.5),
+        &expect!["activity.start: activity pay: fairness-weight is 1000.5: give 0.001 to 1000"],
+    );
+    check(
+        "",
+        fair("acme", f64::NAN),
+        &expect!["activity.start: activity pay: fairness-weight is NaN: give 0.001 to 1000"],
     );
     check(
         "",

@@ -4,11 +4,11 @@
 mod support;
 
 use expect_test::{Expect, expect};
-use refrain_engine::call::{ActivityCommand, ActivityOptions, Call, Read};
+use refrain_engine::call::{ActivityCommand, ActivityOptions, Call, Fairness, Read};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::Halt;
 
-use support::{Sim, activity, recorded, start_activity};
+use support::{Sim, activity, recorded, seconds, start_activity};
 
 /// Records the first script's journal and replays it with the calls of the second.
 fn replay(script: &str, calls: &str) -> String {
@@ -159,6 +159,47 @@ fn another_input_and_other_options() {
         the code differs from the journal at 0.1: recorded activity.start list, attempted activity.start list; input: recorded 1, attempted 2; priority: recorded None, attempted Some(1)
         - the workflow's code changed before this point: guard the change with version.patched, or pin the run to its version
         - the input is serialised in another order or form: keep field order, and maps in a stable order"#]].assert_eq(&report(&mut sim));
+}
+
+#[test]
+fn each_option_that_differs_is_named() {
+    let differs = |change: fn(&mut ActivityOptions)| {
+        let mut sim = Sim::replay(recorded(STORY));
+        sim.play("now");
+        let mut command = activity("list");
+        change(&mut command.options);
+        match sim.run.call(start_activity(command)) {
+            Err(Halt::Mismatch(mismatch)) => {
+                let fields = mismatch.differences.iter();
+                let fields: Vec<_> =
+                    fields.map(|d| format!("{}: {} -> {}", d.field, d.recorded, d.attempted)).collect();
+                fields.join(", ")
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let changes: [fn(&mut ActivityOptions); 8] = [
+        |options| options.retry.initial_interval = seconds("2"),
+        |options| options.retry.backoff_coefficient = 1.5,
+        |options| options.retry.maximum_interval = Some(seconds("5")),
+        |options| options.retry.maximum_attempts = 3,
+        |options| options.retry.non_retryable_error_types = vec!["BadCard".to_owned()],
+        |options| options.retry.jitter = 0.25,
+        |options| options.fairness = Some(Fairness { key: "acme".to_owned(), weight: 2.0 }),
+        |options| options.local = true,
+    ];
+    let lines: String = changes.into_iter().map(|change| differs(change) + "\n").collect();
+    expect![[r#"
+        retry.initial-interval: 1s -> 2s
+        retry.backoff-coefficient: 2.0 -> 1.5
+        retry.maximum-interval: None -> Some(5s)
+        retry.maximum-attempts: 0 -> 3
+        retry.non-retryable-error-types: [] -> ["BadCard"]
+        retry.jitter: 0.0 -> 0.25
+        fairness-key: None -> Some("acme"), fairness-weight: None -> Some(2.0)
+        local: false -> true
+    "#]]
+    .assert_eq(&lines);
 }
 
 #[test]

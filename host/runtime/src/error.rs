@@ -5,6 +5,8 @@ use refrain_engine::ids::{InvalidName, RunId};
 use refrain_store::schema::RunStatus;
 use refrain_store::{CommitError, StoreError};
 
+use crate::queues::QueueFull;
+
 /// Why the runtime refused. Each has a [`hint`](Self::hint).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -76,6 +78,28 @@ pub enum Error {
         /// How many wait.
         waiting: u64,
     },
+    /// A report or a heartbeat of an attempt that nobody waits for any more.
+    #[error("the task of activity {activity} is stale: {reason}")]
+    Stale {
+        /// The activity's id in its run.
+        activity: refrain_engine::ids::Op,
+        /// Why nobody waits for it.
+        reason: String,
+    },
+    /// The attempt is about to change: what came too early or too late is to be sent again.
+    #[error("activity {activity} is about to change")]
+    Changing {
+        /// The activity's id in its run.
+        activity: refrain_engine::ids::Op,
+    },
+    /// A task queue has no room.
+    #[error("task queue {queue:?} has {waiting} tasks waiting, which is all that it holds")]
+    QueueFull {
+        /// The task queue.
+        queue: String,
+        /// How many tasks wait.
+        waiting: u64,
+    },
     /// The disk is nearly full.
     #[error("the host's disk is nearly full, and what is left is kept for running work")]
     Full,
@@ -101,8 +125,12 @@ pub enum ErrorKind {
     Invalid,
     /// The request is too large.
     TooLarge,
+    /// Nobody waits for it any more.
+    Stale,
     /// Not now.
     Busy,
+    /// Not now: a task queue has no room.
+    QueueFull,
     /// No room.
     Full,
     /// The host cannot serve.
@@ -119,9 +147,11 @@ impl Error {
             Self::AlreadyRunning { .. } | Self::Ambiguous { .. } | Self::Closed { .. } => ErrorKind::Conflict,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Stale { .. } => ErrorKind::Stale,
             Self::Busy { .. } => ErrorKind::Busy,
+            Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::Full => ErrorKind::Full,
-            Self::ShuttingDown | Self::Poisoned(_) => ErrorKind::Unavailable,
+            Self::ShuttingDown | Self::Changing { .. } | Self::Poisoned(_) => ErrorKind::Unavailable,
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -139,7 +169,12 @@ impl Error {
             Self::Invalid { .. } => "correct the value and send the request again",
             Self::TooLarge { .. } => "keep large values in a file or an object store and pass a reference",
             Self::Busy { .. } => "send more slowly: try again when the run has taken some of them",
+            Self::Stale { .. } => "stop the attempt and report nothing more of it",
+            Self::QueueFull { .. } => {
+                "start more workers for the task queue, or raise its limits: try again when some tasks have begun"
+            }
             Self::Full => "free some disk space on the host",
+            Self::Changing { .. } => "send it again",
             Self::ShuttingDown => "try again when the host is back",
             Self::Poisoned(_) => {
                 "the host exits, and recovers from its data directory when it is started again"
@@ -175,6 +210,12 @@ impl From<CommitError> for Error {
             CommitError::TooLarge { bytes, limit } => Self::TooLarge { what: "the request", bytes, limit },
             conflict @ CommitError::Conflict { .. } => Self::Internal(conflict.to_string()),
         }
+    }
+}
+
+impl From<QueueFull> for Error {
+    fn from(QueueFull { queue, waiting }: QueueFull) -> Self {
+        Self::QueueFull { queue, waiting }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Attempts of activities in this process: slots, contexts, panics, heartbeats.
+//! Attempts of activities in this process: contexts, panics, heartbeats.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use refrain_engine::activity::{Activity, Phase};
@@ -10,29 +10,22 @@ use refrain_engine::ids::Op;
 use refrain_engine::journal::Started;
 use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
-use refrain_plugin::{
-    ActivityError, CancelReason, CancelSource, Context, ContextParts, HostHooks, Kind, Plugin,
-};
+use refrain_plugin::{ActivityError, CancelSource, Context, ContextParts, HostHooks, Kind, Plugin};
 use refrain_store::schema::RunKey;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use crate::clock::Clock;
-use crate::options::Options;
+use crate::attempts::{Attempt, Beat};
+use crate::error::Error;
 use crate::owner::Message;
+use crate::queues::Permit;
 use crate::shared::Shared;
+use crate::task_token::TaskToken;
 
-/// The activities that this process offers, and the slots that their attempts run in.
+/// The activities that this process offers.
 pub(crate) struct Executor {
     activities: HashMap<String, refrain_plugin::Activity>,
-    slots: Arc<Semaphore>,
-    blocking_slots: Arc<Semaphore>,
-}
-
-/// An attempt that runs.
-pub(crate) struct Attempt {
-    cancel: CancelSource,
-    pulse: Arc<Pulse>,
+    /// Names that begin with a plugin's own are that plugin's, or a mistake.
+    plugins: BTreeSet<String>,
 }
 
 /// How an attempt ended.
@@ -46,28 +39,47 @@ pub(crate) enum AttemptEnd {
         /// Not worth a warning.
         benign: bool,
     },
+    /// Somebody else will say how.
+    Pending,
 }
 
 /// The error type of an attempt that panicked.
 const PANICKED: &str = "Panicked";
 
 impl Executor {
-    pub(crate) fn new(plugins: &[Box<dyn Plugin>], options: &Options) -> Self {
-        let activities = plugins
-            .iter()
-            .flat_map(|plugin| plugin.activities())
-            .map(|activity| (activity.name().to_owned(), activity))
-            .collect();
-        Self {
-            activities,
-            slots: Arc::new(Semaphore::new(options.activity_slots)),
-            blocking_slots: Arc::new(Semaphore::new(options.blocking_activity_slots)),
+    /// # Errors
+    /// When two plugins offer an activity of the same name.
+    pub(crate) fn new(plugins: &[Box<dyn Plugin>]) -> Result<Self, Error> {
+        let mut activities = HashMap::new();
+        for plugin in plugins {
+            for activity in plugin.activities() {
+                let name = activity.name().to_owned();
+                if activities.insert(name.clone(), activity).is_some() {
+                    let plugin = plugin.name();
+                    let message =
+                        format!("{name:?} is offered twice: plugin {plugin:?} and another one have it");
+                    return Err(Error::Invalid { field: "activity".to_owned(), message });
+                }
+            }
         }
+        let plugins = plugins.iter().map(|plugin| plugin.name().to_owned()).collect();
+        Ok(Self { activities, plugins })
     }
 
-    /// Why no attempt of this activity can be made here; `None` when one can.
-    pub(crate) fn refuses(&self, name: &str) -> Option<Failure> {
+    /// The types that there are, with where they run.
+    pub(crate) fn offers(&self) -> HashMap<String, Kind> {
+        self.activities.iter().map(|(name, code)| (name.clone(), code.kind())).collect()
+    }
+
+    /// Why no attempt of this activity will ever be made; `None` when one can be, here or by a worker.
+    pub(crate) fn refuses(&self, activity: &Activity) -> Option<Failure> {
+        let name = &activity.command.name;
         if self.activities.contains_key(name) {
+            return None;
+        }
+        let owner =
+            name.split_once('.').map(|(prefix, _)| prefix).filter(|prefix| self.plugins.contains(*prefix));
+        if owner.is_none() && !activity.command.options.local {
             return None;
         }
         let mut known: Vec<&str> = self.activities.keys().map(String::as_str).collect();
@@ -77,99 +89,73 @@ impl Executor {
         Some(Failure { non_retryable: true, ..Failure::new(FailureKind::Host, "not-found", message) })
     }
 
-    /// The slots of the activity's kind.
-    fn slots_of(&self, name: &str) -> Arc<Semaphore> {
-        let is_blocking = self.activities.get(name).is_some_and(|code| code.kind() == Kind::Blocking);
-        Arc::clone(if is_blocking { &self.blocking_slots } else { &self.slots })
-    }
-
-    /// A slot for an activity, if one is free now.
-    pub(crate) fn try_slot(&self, name: &str) -> Option<OwnedSemaphorePermit> {
-        self.slots_of(name).try_acquire_owned().ok()
-    }
-
-    /// Waits for a slot for an activity, and sends it to the run's owner.
-    pub(crate) fn wait_for_slot(&self, shared: &Arc<Shared>, key: &RunKey, op: Op, name: &str) {
-        let (slots, shared, key) = (self.slots_of(name), Arc::clone(shared), key.clone());
-        tokio::spawn(async move {
-            if let Ok(slot) = slots.acquire_owned().await {
-                shared.registry.send(&shared, &key, Message::SlotGranted { op, slot });
-            }
-        });
-    }
-
-    /// Begins the attempt that the activity's durable row says is running. Its end is sent to the run's
-    /// owner.
+    /// Begins the attempt that the activity's row says is running. Its end is sent to the run's owner.
     ///
     /// # Panics
-    /// When [`Self::refuses`] was not asked.
+    /// When no plugin offers the activity: the queues know which are offered.
     pub(crate) fn launch(
         &self,
         shared: &Arc<Shared>,
         started: &Started,
         activity: &Activity,
-        slot: OwnedSemaphorePermit,
-    ) -> Attempt {
+        permit: Permit,
+    ) {
         let code = self.activities.get(&activity.command.name).expect("the activity is known").clone();
         let key = RunKey::new(started.namespace.clone(), started.run_id);
+        let (op, starts) = (activity.op, activity.starts);
         let cancel = CancelSource::new();
-        let pulse = Arc::new(Pulse { clock: Arc::clone(&shared.clock), latest: Mutex::default() });
+        let cancellation = cancel.cancellation();
+        let attempt = Arc::new(Attempt::in_process(starts, cancel).told_of(activity));
+        shared.attempts.insert(&key, op, Arc::clone(&attempt));
+        let line = Line { shared: Arc::clone(shared), key: key.clone(), op, attempt: Arc::clone(&attempt) };
         let context = Context::new(ContextParts {
             namespace: started.namespace.to_string(),
             workflow_id: started.workflow_id.to_string(),
             run_id: started.run_id.to_string(),
-            op: activity.op,
+            op,
             activity: activity.command.name.clone(),
             attempt: activity.attempt,
-            task_token: String::new(),
-            deadline: deadline(activity, shared.now()),
-            heartbeat_timeout: activity.command.options.heartbeat,
+            task_token: TaskToken::new(&key, op, starts).encode(),
+            deadline: until(deadline(activity), shared.now()),
+            heartbeat_timeout: activity.options().heartbeat,
             last_heartbeat: activity.heartbeat.clone().map(to_plugin),
-            cancellation: cancel.cancellation(),
-            hooks: Arc::clone(&pulse) as Arc<dyn HostHooks>,
+            cancellation,
+            hooks: Arc::new(line),
         });
         let input = to_plugin(activity.command.input.clone());
-        let (op, attempt) = (activity.op, activity.attempt);
         let span = tracing::info_span!(
             "attempt", run_id = %started.run_id, workflow_id = %started.workflow_id,
-            activity = %activity.command.name, op, attempt
+            activity = %activity.command.name, op, attempt = activity.attempt
         );
         let shared = Arc::clone(shared);
         let task = async move {
             let end = execute(&code, context, input).await;
-            // The slot is free before the owner hears of the end, so that it can have it at once.
-            drop(slot);
+            // What it counted against is free before the owner hears of the end, so that it can have it at once.
+            drop(permit);
             if let AttemptEnd::Failed { failure, benign: false, .. } = &end {
                 tracing::warn!(error_type = failure.error_type, "{failure}");
             }
             shared.registry.send(&shared, &key, Message::AttemptEnded { op, attempt, end });
         };
         tokio::spawn(task.instrument(span));
-        Attempt { cancel, pulse }
     }
 }
 
-impl Attempt {
-    pub(crate) fn cancel(&self, reason: CancelReason) {
-        self.cancel.cancel(reason);
-    }
-
-    /// The latest heartbeat, with its details.
-    pub(crate) fn heartbeat(&self) -> Option<(Timestamp, Payload)> {
-        self.pulse.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// The line of an attempt in this process back to its run.
+struct Line {
+    shared: Arc<Shared>,
+    key: RunKey,
+    op: Op,
+    attempt: Arc<Attempt>,
 }
 
-/// The heartbeats of one attempt.
-struct Pulse {
-    clock: Arc<dyn Clock>,
-    latest: Mutex<Option<(Timestamp, Payload)>>,
-}
-
-impl HostHooks for Pulse {
+impl HostHooks for Line {
     fn heartbeat(&self, details: refrain_plugin::Payload) {
-        let beat = (self.clock.now(), from_plugin(details));
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);
+        let beat = Beat { at: self.shared.now(), details: Some(from_plugin(details)) };
+        let (_, is_news) = self.attempt.beat(beat);
+        if is_news {
+            self.shared.registry.send_if_present(&self.key, Message::Beat { op: self.op });
+        }
     }
 }
 
@@ -189,6 +175,7 @@ async fn execute(
     };
     match running.await {
         Ok(Ok(result)) => AttemptEnd::Completed(from_plugin(result)),
+        Ok(Err(error)) if error.is_pending() => AttemptEnd::Pending,
         Ok(Err(error)) => failed(error),
         Err(lost) => {
             let message = lost.try_into_panic().map_or_else(
@@ -233,16 +220,18 @@ fn failed(error: ActivityError) -> AttemptEnd {
 }
 
 /// When the attempt must be over: the earlier of its own timeout and the whole activity's.
-fn deadline(activity: &Activity, now: Timestamp) -> Option<Instant> {
+pub(crate) fn deadline(activity: &Activity) -> Option<Timestamp> {
     let own = match activity.phase {
         Phase::Running { started_at, .. } => {
-            activity.command.options.start_to_close.map(|limit| started_at.after(limit))
+            activity.options().start_to_close.map(|limit| started_at.after(limit))
         }
         Phase::Scheduled { .. } | Phase::Backoff { .. } => None,
     };
-    let whole = activity.schedule_to_close_deadline();
-    let earliest = own.into_iter().chain(whole).min()?;
-    Instant::now().checked_add(earliest.since(now))
+    own.into_iter().chain(activity.schedule_to_close_deadline()).min()
+}
+
+fn until(deadline: Option<Timestamp>, now: Timestamp) -> Option<Instant> {
+    Instant::now().checked_add(deadline?.since(now))
 }
 
 fn to_plugin(payload: Payload) -> refrain_plugin::Payload {

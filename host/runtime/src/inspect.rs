@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use refrain_engine::activity::{Activity, Phase};
+use refrain_engine::activity::{Activity, Phase, Runner};
 use refrain_engine::call::Completion;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
@@ -18,6 +18,7 @@ use refrain_store::{Order, Table};
 
 use crate::error::Error;
 use crate::owner::read_all;
+use crate::placing::read_activities;
 use crate::shared::Shared;
 use crate::start::current_run;
 use crate::types::{
@@ -42,9 +43,7 @@ pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -
     let key = RunKey::new(namespace.clone(), run);
     match find_started(shared, &key)? {
         Some(started) if started.workflow_id == target.workflow_id => Ok(key),
-        Some(_) | None => {
-            Err(Error::NotFound { what: "run", id: format!("{run} of workflow {}", target.workflow_id) })
-        }
+        Some(_) | None => Err(Error::NotFound { what: "run of this workflow", id: run.to_string() }),
     }
 }
 
@@ -98,7 +97,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
             started_at: started.at,
             closed_at: head.closed_at,
         },
-        task_queue: started.task_queue,
+        task_queue: started.task_queue.clone(),
         attempt: started.attempt,
         component: started.component,
         version: started.version,
@@ -109,7 +108,10 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         continued_to: head.continued_to,
         parked: head.parked,
         waiting: outline.waiting.as_ref().map(describe_interest),
-        pending_activities: activities.into_iter().map(pending).collect(),
+        pending_activities: activities
+            .into_iter()
+            .map(|activity| pending(activity, &started.task_queue))
+            .collect(),
         pending_timers,
         mailbox_waiting: head.arrivals,
         cancel_requested: head.cancel_requested,
@@ -125,23 +127,32 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
 fn read_open(shared: &Shared, key: &RunKey) -> Result<(Outline, Vec<Activity>, BTreeSet<Op>), Error> {
     let mut outline = Outline::default();
     read_records(shared, key)?.iter().for_each(|record| outline.record(record));
-    let activities: Result<Vec<Activity>, Error> = read_all(&*shared.store, &key.activities())?
-        .iter()
-        .map(|(_, row)| Ok(codec::decode("activity", row)?))
-        .collect();
+    let activities = read_activities(&*shared.store, key)?;
     let arrivals: Result<Vec<MailboxEntry>, Error> = read_all(&*shared.store, &key.mailbox())?
         .iter()
         .map(|(_, row)| Ok(codec::decode("mailbox entry", row)?))
         .collect();
     let arrived = arrivals?.iter().filter_map(|entry| entry.item.op()).collect();
-    Ok((outline, activities?, arrived))
+    Ok((outline, activities.into_iter().map(|(activity, _)| activity).collect(), arrived))
 }
 
-fn pending(activity: Activity) -> PendingActivity {
-    let (state, started_at, next_attempt_at) = match activity.phase {
-        Phase::Scheduled { .. } => ("scheduled", None, None),
-        Phase::Running { started_at, .. } => ("running", Some(started_at), None),
-        Phase::Backoff { until } => ("backoff", None, Some(until)),
+fn pending(activity: Activity, run_queue: &str) -> PendingActivity {
+    let queue = activity.queue(run_queue).to_owned();
+    let maximum_attempts = activity.options().retry.maximum_attempts;
+    let next_attempt_at = activity.ready_at();
+    let (state, started_at, next_attempt_at, runner) = match activity.phase {
+        Phase::Running { started_at, runner, .. } => ("running", Some(started_at), None, Some(runner)),
+        Phase::Scheduled { .. } | Phase::Backoff { .. } if activity.paused.is_some() => {
+            ("paused", None, None, None)
+        }
+        Phase::Scheduled { .. } => ("scheduled", None, None, None),
+        Phase::Backoff { .. } => ("backoff", None, next_attempt_at, None),
+    };
+    let (runner, worker) = match runner {
+        None => (None, None),
+        Some(Runner::Host) => (Some("host"), None),
+        Some(Runner::Worker { identity, .. }) => (Some("worker"), Some(identity)),
+        Some(Runner::Outside) => (Some("outside"), None),
     };
     PendingActivity {
         op: activity.op,
@@ -153,7 +164,12 @@ fn pending(activity: Activity) -> PendingActivity {
         next_attempt_at,
         last_failure: activity.last_failure,
         last_heartbeat: activity.heartbeat,
-        maximum_attempts: activity.command.options.retry.maximum_attempts,
+        last_heartbeat_at: activity.heartbeat_at,
+        queue,
+        runner,
+        worker,
+        paused: activity.paused.map(|pause| (pause.at, pause.reason)),
+        maximum_attempts,
     }
 }
 

@@ -9,7 +9,11 @@
 //! | [`Runtime`] | what the server calls |
 //! | `owner` | the task that owns one run and orders all that reaches it |
 //! | `registry` | finds or spawns the owner of a run |
+//! | `placing` | where an activity that has not ended belongs: in a queue, at work, waiting |
+//! | `queues` | what waits for a slot or a worker, and who is next |
 //! | `executor` | attempts of activities in this process |
+//! | `attempts` | the attempts that run, here and elsewhere: heartbeats, and what they are to be told |
+//! | `alarms` | when the runs without an owner have something due |
 //! | `timers` | durable timers, loaded in bounded pieces |
 //! | `residents` | which waiting instances stay in memory |
 //! | `recovery` | what a boot finds and wakes |
@@ -17,6 +21,10 @@
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
 //! nobody is answered, before what caused it is durable.
 
+mod activity_api;
+mod activity_types;
+mod alarms;
+mod attempts;
 mod clock;
 mod components;
 mod error;
@@ -25,16 +33,21 @@ mod histories;
 mod inspect;
 mod options;
 mod owner;
+mod placing;
+mod queues;
 mod recovery;
 mod registry;
 mod residents;
 mod runtime;
 mod shared;
 mod start;
+mod task_token;
+mod tasks;
 mod timers;
 mod types;
 mod watchers;
 
+pub use activity_types::*;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind};
 pub use options::Options;

@@ -1,8 +1,11 @@
 //! What can be set about a runtime, with its defaults and their reasons.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use refrain_engine::ids::Namespace;
+
+use crate::activity_types::{QueueLimits, RateLimits};
 
 /// The runtime's options.
 #[derive(Clone, Debug)]
@@ -23,6 +26,13 @@ pub struct Options {
     pub activity_slots: usize,
     /// Attempts of blocking activities that run at once in this process. Default 64: each holds a thread.
     pub blocking_activity_slots: usize,
+    /// The task queues that something is configured about; the others have no limits, and this host serves them.
+    pub task_queues: BTreeMap<String, QueueLimits>,
+    /// The activity types that have limits, in each namespace for itself.
+    pub activities: BTreeMap<String, RateLimits>,
+    /// Tasks that wait in one task queue. Default 100,000: some 200 bytes each. What comes to a full queue waits
+    /// outside of it, and starts of workflows on it are refused.
+    pub queued_tasks: usize,
     /// Runs that replay or execute their first step at once. Default 256: bounds memory while a boot finds
     /// many runs to wake.
     pub loading_slots: usize,
@@ -43,6 +53,9 @@ impl Default for Options {
             resident_instances: 4_000,
             activity_slots: 4_096,
             blocking_activity_slots: 64,
+            task_queues: BTreeMap::new(),
+            activities: BTreeMap::new(),
+            queued_tasks: 100_000,
             loading_slots: 256,
             mailbox_messages: 10_000,
             shutdown_grace: Duration::from_secs(10),

@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 
-use refrain_engine::ids::{Namespace, RunId};
+use refrain_engine::activity::Activity;
+use refrain_engine::codec;
+use refrain_engine::ids::Namespace;
+use refrain_engine::journal::Started;
 use refrain_store::schema::{Prefix, RunKey, after};
-use refrain_store::{Batch, Order, Store, Table};
+use refrain_store::{Batch, Order, Store, StoreError, Table};
 use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::owner::Message;
+use crate::placing::{self, Place, Unreadable, read_activities};
 use crate::shared::Shared;
 
 /// Rows of one read.
@@ -36,11 +40,17 @@ pub(crate) async fn next_boot(store: &dyn Store) -> Result<u64, Error> {
 
 /// Wakes every run that the last boot left with something to do.
 pub(crate) async fn wake_runs(shared: &Arc<Shared>) -> Result<(), Error> {
+    let waking = Arc::new(Semaphore::new(WAKING));
     let mut woken = 0_u64;
     for namespace in shared.namespaces() {
-        for table in [Table::Activities, Table::Ready] {
-            woken += wake_table(shared, namespace, table).await?;
-        }
+        woken += place_activities(shared, namespace, &waking).await?;
+    }
+    // All that were woken have placed theirs, or have failed.
+    drop(waking.acquire_many(WAKING as u32).await);
+    shared.queues.open();
+    shared.recovered.send_replace(true);
+    for namespace in shared.namespaces() {
+        woken += wake_ready(shared, namespace, &waking).await?;
     }
     if woken > 0 {
         tracing::info!(runs = woken, boot = shared.boot, "woke the runs that had something to do");
@@ -48,21 +58,92 @@ pub(crate) async fn wake_runs(shared: &Arc<Shared>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn wake_table(shared: &Arc<Shared>, namespace: &Namespace, table: Table) -> Result<u64, Error> {
-    let waking = Arc::new(Semaphore::new(WAKING));
-    let prefix = Prefix::namespace(table, namespace);
+/// Puts the activities that have not closed where they belong. Only those runs are woken for which there is
+/// something to do now.
+async fn place_activities(
+    shared: &Arc<Shared>,
+    namespace: &Namespace,
+    waking: &Arc<Semaphore>,
+) -> Result<u64, Error> {
+    let prefix = Prefix::namespace(Table::Activities, namespace);
     let (mut from, to) = (prefix.bytes.clone(), prefix.end());
-    let mut last_run: Option<RunId> = None;
     let mut woken = 0;
     loop {
-        let rows = shared.store.range(table, &from, &to, Order::Ascending, PIECE)?;
+        let rows = shared.store.range(Table::Activities, &from, &to, Order::Ascending, 1)?;
+        let Some(run) = rows.first().and_then(|(key, _)| Prefix::run_of(namespace, key)) else {
+            return Ok(woken);
+        };
+        if shared.is_shutting_down() {
+            return Ok(woken);
+        }
+        let key = RunKey::new(namespace.clone(), run);
+        from = key.activities().end();
+        // A long backlog leaves the others their turn.
+        tokio::task::yield_now().await;
+        if !place_run(shared, &key)? {
+            let Ok(permit) = Arc::clone(waking).acquire_owned().await else { return Ok(woken) };
+            shared.registry.send(shared, &key, Message::Place(permit));
+            woken += 1;
+        }
+    }
+}
+
+/// Puts the activities of a run where they belong. False: its owner has something to do for one of them.
+fn place_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, StoreError> {
+    if shared.registry.contains(key) {
+        // Its owner has come first, and places them itself.
+        return Ok(true);
+    }
+    let placed = read_placed(shared, key).map(|(started, activities)| {
+        let (mut due, mut needs_owner) = (None, false);
+        for (activity, _) in activities {
+            match placing::place(shared, key, &started.task_queue, &activity) {
+                Place::Queue => {
+                    let task = placing::task(key, &started.task_queue, &activity);
+                    needs_owner |= shared.queues.wait(task).is_err();
+                }
+                Place::Runs | Place::Waits => {}
+                Place::Here | Place::Lost | Place::Refused(_) => needs_owner = true,
+            }
+            let attempt = shared.attempts.get(key, activity.op);
+            due = [due, placing::due(&activity, attempt.as_deref())].into_iter().flatten().min();
+        }
+        shared.alarms.set(key, due);
+        !needs_owner
+    });
+    match placed {
+        Ok(placed) => Ok(placed),
+        Err(Unreadable::Store(error)) => Err(error),
+        // Its owner parks the run, and no other one is the worse for it.
+        Err(Unreadable::Damaged(_)) => Ok(false),
+    }
+}
+
+/// What a run with activities began with, and the activities.
+fn read_placed(shared: &Shared, key: &RunKey) -> Result<(Started, Vec<(Activity, bool)>), Unreadable> {
+    let row = key.started();
+    let started = shared.store.get(row.table, &row.bytes)?.unwrap_or_default();
+    Ok((codec::decode("run's start", &started)?, read_activities(&*shared.store, key)?))
+}
+
+/// Wakes the runs that have a step to make, or deliveries.
+async fn wake_ready(
+    shared: &Arc<Shared>,
+    namespace: &Namespace,
+    waking: &Arc<Semaphore>,
+) -> Result<u64, Error> {
+    let prefix = Prefix::namespace(Table::Ready, namespace);
+    let (mut from, to) = (prefix.bytes.clone(), prefix.end());
+    let mut woken = 0;
+    loop {
+        let rows = shared.store.range(Table::Ready, &from, &to, Order::Ascending, PIECE)?;
         let Some((last, _)) = rows.last() else { return Ok(woken) };
         from = after(last);
         for run in rows.iter().filter_map(|(key, _)| Prefix::run_of(namespace, key)) {
-            if last_run.replace(run) == Some(run) || shared.is_shutting_down() {
-                continue;
+            if shared.is_shutting_down() {
+                return Ok(woken);
             }
-            let Ok(permit) = Arc::clone(&waking).acquire_owned().await else { return Ok(woken) };
+            let Ok(permit) = Arc::clone(waking).acquire_owned().await else { return Ok(woken) };
             shared.registry.send(shared, &RunKey::new(namespace.clone(), run), Message::Wake(permit));
             woken += 1;
         }

@@ -8,7 +8,7 @@ use refrain_engine::ids::{Namespace, check_name};
 use refrain_plugin::Plugin;
 use refrain_store::Store;
 use refrain_store::schema::{RunKey, RunStatus};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::components::Components;
@@ -18,6 +18,7 @@ use crate::histories;
 use crate::inspect;
 use crate::options::Options;
 use crate::owner::{Message, Reply};
+use crate::queues::{Assigned, Queues, QueuesConfig};
 use crate::recovery;
 use crate::shared::Shared;
 use crate::start::{self, within_payload_limit};
@@ -27,7 +28,7 @@ use crate::types::{
 };
 
 /// The longest reason of a cancel or a termination, in bytes: it is kept in the journal.
-const MAX_REASON_BYTES: usize = 4_096;
+pub(crate) const MAX_REASON_BYTES: usize = 4_096;
 
 /// How often a message follows an execution to its next run: each time means that another run has begun.
 const CONTINUATIONS: usize = 16;
@@ -35,7 +36,7 @@ const CONTINUATIONS: usize = 16;
 /// Owns all runs of a store. Clones are the same runtime.
 #[derive(Clone)]
 pub struct Runtime {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Whether a runtime serves.
@@ -63,11 +64,15 @@ impl Runtime {
     ) -> Result<Self, Error> {
         let boot = recovery::next_boot(&*store).await?;
         let components = Components::load(&*store, &options.namespaces)?;
-        let executor = Executor::new(&plugins, &options);
-        let shared = Arc::new(Shared::new(store, guests, clock, executor, components, options, boot));
+        let executor = Executor::new(&plugins)?;
+        let (queues, assigned) = Queues::new(Arc::clone(&clock), queues_config(&options), executor.offers());
+        queues.hold();
+        let shared = Arc::new(Shared::new(store, guests, clock, executor, queues, components, options, boot));
         for namespace in shared.namespaces().to_vec() {
             tokio::spawn(fire_timers(Arc::clone(&shared), namespace));
         }
+        tokio::spawn(ring_alarms(Arc::clone(&shared)));
+        tokio::spawn(assign_tasks(Arc::clone(&shared), assigned));
         let waking = Arc::clone(&shared);
         tokio::spawn(async move {
             if let Err(error) = recovery::wake_runs(&waking).await {
@@ -301,6 +306,23 @@ impl Runtime {
         inspect::list(&self.shared, namespace, filter, limit, cursor)
     }
 
+    /// Sends a message to a run, and waits for its being durable.
+    pub(crate) async fn tell(
+        &self,
+        key: &RunKey,
+        message: impl FnOnce(Reply) -> Message,
+    ) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.registry.send(&self.shared, key, message(reply));
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.shared.check_open()?;
+                Err(Error::Internal("the run's owner has failed: try again".to_owned()))
+            }
+        }
+    }
+
     /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
     /// its latest run: when that continues as new meanwhile, the message goes to the one that follows.
     async fn ask(
@@ -312,22 +334,54 @@ impl Runtime {
         for _ in 0..CONTINUATIONS {
             self.shared.check_open()?;
             let key = inspect::resolve(&self.shared, namespace, target)?;
-            let (reply, answer) = oneshot::channel();
-            self.shared.registry.send(&self.shared, &key, message(reply));
-            match answer.await {
-                Ok(Err(Error::Closed { status: RunStatus::ContinuedAsNew, .. }))
-                    if target.run_id.is_none() => {}
-                Ok(answer) => return answer,
-                Err(_) => {
-                    self.shared.check_open()?;
-                    return Err(Error::Internal("the run's owner has failed: try again".to_owned()));
-                }
+            match self.tell(&key, &message).await {
+                Err(Error::Closed { status: RunStatus::ContinuedAsNew, .. }) if target.run_id.is_none() => {}
+                answer => return answer,
             }
         }
         let id = target.workflow_id.to_string();
         Err(Error::Internal(format!(
             "workflow {id:?} continues as new faster than it takes messages: try again"
         )))
+    }
+}
+
+fn queues_config(options: &Options) -> QueuesConfig {
+    QueuesConfig {
+        task_queues: options.task_queues.clone(),
+        activities: options.activities.clone(),
+        activity_slots: options.activity_slots,
+        blocking_activity_slots: options.blocking_activity_slots,
+        max_tasks: options.queued_tasks,
+    }
+}
+
+/// Wakes the runs whose activities have something due, and that have no owner.
+async fn ring_alarms(shared: Arc<Shared>) {
+    let ring = |run: RunKey, permit| shared.registry.send(&shared, &run, Message::Wake(permit));
+    tokio::select! {
+        () = shared.alarms.run(ring) => {}
+        () = shared.stopping() => {}
+    }
+}
+
+/// Tells owners which of their tasks may begin.
+async fn assign_tasks(shared: Arc<Shared>, mut assigned: mpsc::UnboundedReceiver<Assigned>) {
+    /// No sleep is longer, so that a clock that was set back is noticed.
+    const IDLE: Duration = Duration::from_secs(60);
+    loop {
+        let changed = shared.queues.changed();
+        let idle = shared.now().after(IDLE);
+        let look_at = shared.queues.next_look().map_or(idle, |at| at.min(idle));
+        tokio::select! {
+            biased;
+            () = shared.stopping() => return,
+            Some(Assigned { run, op, assignment }) = assigned.recv() => {
+                shared.registry.send(&shared, &run, Message::Assigned { op, assignment });
+            }
+            () = changed => {}
+            () = shared.clock.sleep_until(look_at) => shared.queues.look(),
+        }
     }
 }
 

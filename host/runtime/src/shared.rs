@@ -12,12 +12,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Builder;
 
+use crate::alarms::Alarms;
+use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::components::Components;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::histories::Histories;
 use crate::options::Options;
+use crate::queues::Queues;
 use crate::registry::Registry;
 use crate::residents::Residents;
 use crate::timers::Timers;
@@ -34,6 +37,11 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) components: Components,
     pub(crate) executor: Executor,
+    pub(crate) attempts: Attempts,
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) alarms: Alarms,
+    /// The activities that the last boot left are in their places: polls wait for that.
+    pub(crate) recovered: watch::Sender<bool>,
     pub(crate) residents: Residents,
     pub(crate) watchers: Watchers,
     pub(crate) histories: Histories,
@@ -48,11 +56,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the host, made by whoever starts it")]
     pub(crate) fn new(
         store: Arc<dyn Store>,
         guests: Arc<dyn Guests>,
         clock: Arc<dyn Clock>,
         executor: Executor,
+        queues: Arc<Queues>,
         components: Components,
         options: Options,
         boot: u64,
@@ -67,11 +77,14 @@ impl Shared {
         Self {
             store,
             guests,
-            clock,
             boot,
             registry: Registry::default(),
             components,
             executor,
+            attempts: Attempts::default(),
+            queues,
+            alarms: Alarms::new(Arc::clone(&clock)),
+            recovered: watch::channel(false).0,
             residents: Residents::new(options.resident_bytes, options.resident_instances),
             watchers: Watchers::default(),
             histories: Histories::default(),
@@ -79,6 +92,7 @@ impl Shared {
             timers,
             shutdown: CancellationToken::new(),
             failure: watch::channel(None).0,
+            clock,
             last_id: Mutex::new(0),
             options,
         }
@@ -113,6 +127,19 @@ impl Shared {
     pub(crate) fn timer_removed(&self, run: &RunKey, deadline: Timestamp, op: Op) {
         if let Some(timers) = self.timers.get(&run.namespace) {
             timers.removed(run, deadline, op);
+        }
+    }
+
+    /// Resolves when the activities that the last boot left are in their places.
+    ///
+    /// # Errors
+    /// When the host stops before that.
+    pub(crate) async fn recovered(&self) -> Result<(), Error> {
+        let mut recovered = self.recovered.subscribe();
+        tokio::select! {
+            biased;
+            _done = recovered.wait_for(|done| *done) => Ok(()),
+            () = self.stopping() => Err(Error::ShuttingDown),
         }
     }
 

@@ -34,6 +34,7 @@ pub(crate) async fn start_workflow(
         request.component.as_deref(),
         request.version,
     )?;
+    let task_queue = request.task_queue.unwrap_or_else(|| DEFAULT_TASK_QUEUE.to_owned());
     let run_id = shared.new_run_id()?;
     // Where the id is made here, a repeated start can be known by its request alone.
     let anonymous = request.request_id.as_deref().filter(|_| request.id.is_none());
@@ -54,7 +55,7 @@ pub(crate) async fn start_workflow(
         version: component.version,
         digest: component.digest,
         profile: limits::CURRENT.number,
-        task_queue: request.task_queue.unwrap_or_else(|| DEFAULT_TASK_QUEUE.to_owned()),
+        task_queue,
         attempt: 1,
         at: shared.now(),
         seed: random()?,
@@ -76,6 +77,7 @@ pub(crate) async fn start_workflow(
         {
             return Ok(answer);
         }
+        shared.queues.check_room(namespace, &started.task_queue)?;
         match commit(shared, &started, current, repeated.as_ref()).await {
             Ok(()) => return Ok(StartedWorkflow { workflow_id, run_id, created: true }),
             Err(CommitError::Conflict { .. }) => {}

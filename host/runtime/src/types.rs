@@ -190,8 +190,16 @@ pub struct PendingActivity {
     pub name: String,
     /// The number of the current attempt, or of the next one.
     pub attempt: u32,
-    /// `scheduled`, `running` or `backoff`.
+    /// `scheduled`, `running`, `backoff` or `paused` (which only says that no attempt runs and none begins).
     pub state: &'static str,
+    /// The task queue that it waits in, or came from.
+    pub queue: String,
+    /// Who makes the current attempt: `host`, `worker` or `outside`.
+    pub runner: Option<&'static str>,
+    /// The worker that makes it.
+    pub worker: Option<String>,
+    /// Since when an operator has it paused, and why.
+    pub paused: Option<(Timestamp, String)>,
     /// When it was scheduled.
     pub scheduled_at: Timestamp,
     /// When the current attempt began.
@@ -202,6 +210,8 @@ pub struct PendingActivity {
     pub last_failure: Option<Failure>,
     /// The details of the last heartbeat that was kept.
     pub last_heartbeat: Option<Payload>,
+    /// When it came.
+    pub last_heartbeat_at: Option<Timestamp>,
     /// 0: no limit.
     pub maximum_attempts: u32,
 }

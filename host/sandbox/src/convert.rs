@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use refrain_engine::call::{ActivityOptions, Cancellation, Completion, Interest, Level, NextRun};
+use refrain_engine::call::{
+    ActivityOptions, Cancellation, Completion, DEFAULT_FAIRNESS_WEIGHT, Fairness, Interest, Level, NextRun,
+};
 use refrain_engine::failure::{Cause, Failure, FailureKind, Outcome};
 use refrain_engine::journal::ExecutionRef;
 use refrain_engine::mailbox::Event;
@@ -13,10 +15,18 @@ use refrain_engine::run::RunInfo;
 use refrain_engine::time::Timestamp;
 
 use crate::bindings::refrain::workflow::{activity, context, log, messages, types, wait};
+use crate::more::More;
 use crate::state::HostTrap;
 
 /// Nanoseconds of a second: `nanoseconds` fields stay below.
 const SECOND: u32 = 1_000_000_000;
+
+/// Keys of an activity's `options.more`.
+const FAIRNESS_KEY: &str = "fairness-key";
+const FAIRNESS_WEIGHT: &str = "fairness-weight";
+
+/// A key of `retry.more`.
+const JITTER: &str = "jitter";
 
 /// A value that a record can hold and the contract forbids.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +34,10 @@ const SECOND: u32 = 1_000_000_000;
 pub(crate) struct Misuse(String);
 
 impl Misuse {
+    pub(crate) fn new(what: String) -> Self {
+        Self(what)
+    }
+
     /// The trap for it, in this import.
     pub(crate) fn of(self, import: &str) -> HostTrap {
         HostTrap::Misuse(format!("{import}: {}", self.0))
@@ -49,18 +63,9 @@ fn optional_duration(field: &str, value: Option<types::Duration>) -> Result<Opti
     value.map(|value| duration(field, value)).transpose()
 }
 
-/// Refuses every key: this version of the package has none.
-pub(crate) fn no_more(field: &str, more: &[(String, types::Payload)]) -> Result<(), Misuse> {
-    match more.first() {
-        None => Ok(()),
-        Some((key, _)) => Err(Misuse(format!(
-            "{field} has the key {key:?}, which this host does not know: remove it, or run on a newer host"
-        ))),
-    }
-}
-
-pub(crate) fn activity_options(options: activity::Options) -> Result<ActivityOptions, Misuse> {
-    no_more("options.more", &options.more)?;
+/// Of an activity, and of a local one.
+pub(crate) fn activity_options(options: activity::Options, local: bool) -> Result<ActivityOptions, Misuse> {
+    let more = More::new("options.more", options.more, &[FAIRNESS_KEY, FAIRNESS_WEIGHT])?;
     Ok(ActivityOptions {
         task_queue: options.task_queue,
         schedule_to_close: optional_duration("schedule-to-close-timeout", options.schedule_to_close_timeout)?,
@@ -75,12 +80,26 @@ pub(crate) fn activity_options(options: activity::Options) -> Result<ActivityOpt
         },
         priority: options.priority,
         summary: options.summary,
+        fairness: fairness(&more)?,
+        local,
     })
+}
+
+fn fairness(more: &More) -> Result<Option<Fairness>, Misuse> {
+    let key = more.get(FAIRNESS_KEY, "a JSON string of 1 to 255 bytes")?;
+    let weight = more.get(FAIRNESS_WEIGHT, "a JSON number from 0.001 to 1000")?;
+    match (key, weight) {
+        (Some(key), weight) => Ok(Some(Fairness { key, weight: weight.unwrap_or(DEFAULT_FAIRNESS_WEIGHT) })),
+        (None, None) => Ok(None),
+        (None, Some(weight)) => Err(Misuse::new(format!(
+            "options.more has {FAIRNESS_WEIGHT} {weight} and no {FAIRNESS_KEY}: give the key that has this weight"
+        ))),
+    }
 }
 
 /// Zero stands for the default, so that a record of all bits zero is the default policy.
 fn retry_policy(policy: types::RetryPolicy) -> Result<RetryPolicy, Misuse> {
-    no_more("retry.more", &policy.more)?;
+    let more = More::new("retry.more", policy.more, &[JITTER])?;
     let initial_interval = duration("retry.initial-interval", policy.initial_interval)?;
     let coefficient = policy.backoff_coefficient;
     Ok(RetryPolicy {
@@ -93,6 +112,7 @@ fn retry_policy(policy: types::RetryPolicy) -> Result<RetryPolicy, Misuse> {
         maximum_interval: optional_duration("retry.maximum-interval", policy.maximum_interval)?,
         maximum_attempts: policy.maximum_attempts,
         non_retryable_error_types: policy.non_retryable_error_types,
+        jitter: more.get(JITTER, "a JSON number from 0.0 to 1.0")?.unwrap_or_default(),
     })
 }
 
@@ -110,7 +130,7 @@ pub(crate) fn completion(completion: types::Completion) -> Result<Completion, Mi
         types::Completion::Failed(failure) => Completion::Failed(failure_from_guest(failure)),
         types::Completion::Canceled(result) => Completion::Canceled(result.map(payload_from_guest)),
         types::Completion::ContinueAsNew(next) => {
-            no_more("next-run.more", &next.more)?;
+            More::new("next-run.more", next.more, &[])?;
             Completion::ContinueAsNew(NextRun {
                 workflow: next.workflow,
                 input: payload_from_guest(next.input),
@@ -255,6 +275,7 @@ fn execution(execution: &ExecutionRef) -> types::Execution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::more::JSON;
 
     fn zero_policy() -> types::RetryPolicy {
         types::RetryPolicy {
@@ -272,14 +293,53 @@ mod tests {
         assert_eq!(retry_policy(zero_policy()).unwrap(), RetryPolicy::default());
     }
 
+    fn more(values: &[(&str, &str)]) -> Vec<(String, types::Payload)> {
+        let json = |value: &str| types::Payload { content_type: JSON.to_owned(), data: value.into() };
+        values.iter().map(|(key, value)| ((*key).to_owned(), json(value))).collect()
+    }
+
+    fn options(more: Vec<(String, types::Payload)>) -> activity::Options {
+        activity::Options {
+            task_queue: None,
+            schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            start_to_close_timeout: None,
+            heartbeat_timeout: None,
+            retry: None,
+            cancellation: activity::Cancellation::TryCancel,
+            priority: None,
+            summary: None,
+            more,
+        }
+    }
+
+    #[test]
+    fn options_grow_by_keys() {
+        let fairness = |values: &[(&str, &str)]| {
+            let fairness = activity_options(options(more(values)), false).unwrap().fairness;
+            fairness.map(|fairness| (fairness.key, fairness.weight))
+        };
+        let of_tenant = |weight| Some(("tenant-7".to_owned(), weight));
+        assert_eq!(fairness(&[]), None);
+        assert_eq!(fairness(&[("fairness-key", "\"tenant-7\"")]), of_tenant(1.0));
+        assert_eq!(fairness(&[("fairness-weight", " 2 "), ("fairness-key", "\"tenant-7\"")]), of_tenant(2.0));
+        let policy = types::RetryPolicy { more: more(&[("jitter", "0.2")]), ..zero_policy() };
+        assert_eq!(retry_policy(policy).unwrap(), RetryPolicy { jitter: 0.2, ..RetryPolicy::default() });
+    }
+
     #[test]
     fn what_the_contract_forbids_is_named_by_field_and_value() {
-        let more =
-            vec![("jitter".to_owned(), types::Payload { content_type: String::new(), data: Vec::new() })];
-        let error =
-            retry_policy(types::RetryPolicy { more, ..zero_policy() }).unwrap_err().of("activity.start");
-        assert!(error.to_string().contains("activity.start: retry.more has the key \"jitter\""), "{error}");
-        let error = duration("delay", types::Duration { seconds: 0, nanoseconds: SECOND }).unwrap_err();
-        assert!(error.0.contains("delay.nanoseconds is 1000000000"), "{error:?}");
+        let refusal = |values| activity_options(options(more(values)), false).unwrap_err().0;
+        let text = "fairness-weight\" with the value `\"heavy\"`: give a JSON number from 0.001 to 1000";
+        assert!(refusal(&[("fairness-weight", "\"heavy\"")]).contains(text));
+        let alone = "has fairness-weight 2.5 and no fairness-key: give the key that has this weight";
+        assert!(refusal(&[("fairness-weight", "2.5")]).contains(alone));
+        let policy = types::RetryPolicy { more: more(&[("jitter", "null")]), ..zero_policy() };
+        let jitter =
+            "retry.more has the key \"jitter\" with the value `null`: give a JSON number from 0.0 to 1.0";
+        assert_eq!(retry_policy(policy).unwrap_err().0, jitter);
+        let second = types::Duration { seconds: 0, nanoseconds: SECOND };
+        let error = duration("delay", second).unwrap_err().of("timer.start");
+        assert!(error.to_string().starts_with("timer.start: delay.nanoseconds is 1000000000"), "{error}");
     }
 }

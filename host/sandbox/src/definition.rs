@@ -3,7 +3,7 @@
 use refrain_engine::ids::check_name;
 
 use crate::bindings::exports::refrain::workflow::definition as wit;
-use crate::convert;
+use crate::more::More;
 use crate::refusal::Refusal;
 
 /// Workflows of one component. A component is one program; this many are a mistake in its generator.
@@ -103,7 +103,7 @@ impl Check {
     fn workflow(&mut self, workflow: wit::WorkflowType) -> Result<WorkflowType, String> {
         let at = format!("workflow {:?}", workflow.name);
         check_name("the name of a workflow", &workflow.name).map_err(|error| error.to_string())?;
-        convert::no_more(&format!("{at}: more"), &workflow.more).map_err(|misuse| misuse.to_string())?;
+        More::new(format!("{at}: more"), workflow.more, &[]).map_err(|misuse| misuse.to_string())?;
         self.texts(&at, &workflow.doc, &workflow.input_schema, &workflow.output_schema)?;
         Ok(WorkflowType {
             signals: self.messages(&at, "signals", workflow.signals)?,

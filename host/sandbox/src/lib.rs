@@ -12,7 +12,7 @@
 //! | `library`, `compiled`, `workers` | components ready to be instantiated, in memory and on disk |
 //! | `engine`, `machine` | wasmtime engines for each determinism profile, sized by the machine |
 //! | `guest`, `state`, `trap` | an instance that executes a run, and why it stopped |
-//! | `host`, `convert`, `bindings` | the functions of the WIT package |
+//! | `host`, `convert`, `more`, `bindings` | the functions of the WIT package |
 //! | `limiter`, `epoch` | memory and time that an instance may take |
 //!
 //! Two things that will come have their place: a linker whose imports all suspend, for single-stepping (see
@@ -32,6 +32,7 @@ mod inspect;
 mod library;
 mod limiter;
 mod machine;
+mod more;
 mod refusal;
 mod state;
 mod trap;

@@ -3,17 +3,23 @@
 //! Every answer comes with its own text ([`Answer::text`]), so that what is printed as JSON is what the host said,
 //! byte for byte.
 
+mod stream;
+
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
+pub use self::stream::{EventStream, StreamEvent};
 use crate::wire::{
-    CancelRequest, ComponentDetail, ComponentList, Description, HistoryPage, Problem, ResumeRequest,
-    RunResult, SignalRequest, StartRequest, StartedRun, TerminateRequest, UploadedComponent, WorkflowList,
+    CancelActivity, CancelRequest, CompleteActivity, ComponentDetail, ComponentList, Description, Done,
+    FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, Problem, ResetActivity,
+    ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo, TaskQueueList,
+    TerminateRequest, UnpauseActivity, UpdateActivityOptions, UploadedComponent, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -22,6 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// How much of an answer that nobody understands is shown.
 const SHOWN_ANSWER: usize = 300;
+/// The media type of requests and answers.
+const JSON: &str = "application/json";
 /// The namespace whose paths need not name it.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -157,7 +165,12 @@ impl Client {
             _ => return Err(refuse("it is not an http URL".to_owned())),
         }
         // The environment's proxies are for the outer world; hosts are reached directly.
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .no_proxy()
+            // Without TLS, the machine's certificate authorities need not be read, nor be there.
+            .tls_certs_only([])
+            .build();
         let http = http.map_err(|error| refuse(reasons(&error)))?;
         Ok(Self { http, address: url, namespace: namespace.to_owned(), api_key })
     }
@@ -176,7 +189,7 @@ impl Client {
         name: &str,
         bytes: Vec<u8>,
     ) -> Result<Answer<UploadedComponent>, ClientError> {
-        let request = self.request(Method::PUT, &["components", name], Vec::new());
+        let request = self.request(Method::PUT, &["components", name], JSON, Vec::new());
         self.read(request.header(CONTENT_TYPE, "application/wasm").body(bytes), Duration::ZERO).await
     }
 
@@ -237,6 +250,28 @@ impl Client {
         self.get(&["workflows", id, "history"], query, wait).await
     }
 
+    /// Follows a run: its history, and how far its activities have come. `wait` of the query means nothing here.
+    pub async fn events(&self, id: &str, query: HistoryQuery) -> Result<EventStream, ClientError> {
+        let query = optional("run_id", query.run_id)
+            .chain(optional("after", Some(query.after)))
+            .chain(optional("calls", query.calls.then_some(true)))
+            .collect();
+        let request = self.request(Method::GET, &["workflows", id, "history"], "text/event-stream", query);
+        // How long a stream is silent is bounded, not how long it lives.
+        let response = match timeout(ANSWER_TIMEOUT, request.send()).await {
+            Ok(response) => self.succeeded(response).await?,
+            Err(_) => {
+                let reason = format!("no answer came for {} s", ANSWER_TIMEOUT.as_secs());
+                return Err(ClientError::Unreachable {
+                    address: self.address().to_owned(),
+                    sent: true,
+                    reason,
+                });
+            }
+        };
+        Ok(EventStream::new(self.address(), response))
+    }
+
     /// Sends a signal.
     pub async fn signal(&self, id: &str, name: &str, request: &SignalRequest) -> Result<(), ClientError> {
         self.done(self.json(&["workflows", id, "signals", name], request)?).await
@@ -257,7 +292,108 @@ impl Client {
         self.done(self.json(&["workflows", id, "resume"], request)?).await
     }
 
-    fn request(&self, method: Method, path: &[&str], query: Query) -> RequestBuilder {
+    /// Ends an activity by hand, with a result.
+    pub async fn complete_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &CompleteActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "complete", request).await
+    }
+
+    /// Fails an activity's attempt by hand.
+    pub async fn fail_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &FailActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "fail", request).await
+    }
+
+    /// Ends an activity by hand, as canceled.
+    pub async fn cancel_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &CancelActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "cancel", request).await
+    }
+
+    /// Says that an activity's attempt is alive.
+    pub async fn heartbeat_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &HeartbeatActivity,
+    ) -> Result<Answer<HeartbeatAnswer>, ClientError> {
+        self.activity(id, activity, "heartbeat", request).await
+    }
+
+    /// Pauses an activity.
+    pub async fn pause_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &PauseActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "pause", request).await
+    }
+
+    /// Lets a paused activity go on.
+    pub async fn unpause_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &UnpauseActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "unpause", request).await
+    }
+
+    /// Takes an activity back to its first attempt.
+    pub async fn reset_activity(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &ResetActivity,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "reset", request).await
+    }
+
+    /// Gives an activity other options.
+    pub async fn update_activity_options(
+        &self,
+        id: &str,
+        activity: u64,
+        request: &UpdateActivityOptions,
+    ) -> Result<Answer<Done>, ClientError> {
+        self.activity(id, activity, "update-options", request).await
+    }
+
+    /// Lists task queues.
+    pub async fn task_queues(&self) -> Result<Answer<TaskQueueList>, ClientError> {
+        self.get(&["task-queues"], Vec::new(), Duration::ZERO).await
+    }
+
+    /// Looks at a task queue.
+    pub async fn task_queue(&self, name: &str) -> Result<Answer<TaskQueueInfo>, ClientError> {
+        self.get(&["task-queues", name], Vec::new(), Duration::ZERO).await
+    }
+
+    async fn activity<T: DeserializeOwned>(
+        &self,
+        id: &str,
+        activity: u64,
+        what: &str,
+        request: &impl Serialize,
+    ) -> Result<Answer<T>, ClientError> {
+        let path = ["workflows", id, "activities", &activity.to_string(), what];
+        self.read(self.json(&path, request)?, Duration::ZERO).await
+    }
+
+    fn request(&self, method: Method, path: &[&str], accept: &'static str, query: Query) -> RequestBuilder {
         let mut url = self.address.clone();
         // An http URL always has a path; pushing a segment percent-encodes it.
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -270,7 +406,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let request = self.http.request(method, url).header(ACCEPT, "application/json");
+        let request = self.http.request(method, url).header(ACCEPT, accept);
         match &self.api_key {
             Some(key) => request.bearer_auth(key),
             None => request,
@@ -279,7 +415,7 @@ impl Client {
 
     fn json(&self, path: &[&str], body: &impl Serialize) -> Result<RequestBuilder, ClientError> {
         let body = serde_json::to_string(body).map_err(|error| self.unexpected(error.to_string()))?;
-        Ok(self.request(Method::POST, path, Vec::new()).header(CONTENT_TYPE, "application/json").body(body))
+        Ok(self.request(Method::POST, path, JSON, Vec::new()).header(CONTENT_TYPE, JSON).body(body))
     }
 
     async fn get<T: DeserializeOwned>(
@@ -288,7 +424,7 @@ impl Client {
         query: Query,
         wait: Duration,
     ) -> Result<Answer<T>, ClientError> {
-        self.read(self.request(Method::GET, path, query), wait).await
+        self.read(self.request(Method::GET, path, JSON, query), wait).await
     }
 
     async fn done(&self, request: RequestBuilder) -> Result<(), ClientError> {
@@ -308,21 +444,28 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder, wait: Duration) -> Result<String, ClientError> {
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            address: self.address().to_owned(),
-            sent: !error.is_connect(),
-            reason: reasons(&error),
-        };
-        let response = request.timeout(wait + ANSWER_TIMEOUT).send().await.map_err(unreachable)?;
+        let response = request.timeout(wait + ANSWER_TIMEOUT).send().await;
+        let response = self.succeeded(response).await?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// The answer, if it is no refusal.
+    async fn succeeded(&self, response: reqwest::Result<Response>) -> Result<Response, ClientError> {
+        let response = response.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        let text = response.text().await.map_err(unreachable)?;
         if status.is_success() {
-            return Ok(text);
+            return Ok(response);
         }
+        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         match serde_json::from_str(&text) {
             Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
             Err(_) => Err(self.unexpected(format!("{status}: {}", shortened(&text)))),
         }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let address = self.address().to_owned();
+        ClientError::Unreachable { address, sent: !error.is_connect(), reason: reasons(error) }
     }
 
     fn unexpected(&self, answer: String) -> ClientError {
@@ -362,7 +505,8 @@ mod tests {
     fn ids_are_encoded_in_paths() {
         let client = |namespace| Client::new("http://127.0.0.1:1/", namespace, None).expect("an address");
         let path = |namespace, id| {
-            let request = client(namespace).request(Method::GET, &["workflows", id, "result"], Vec::new());
+            let path = ["workflows", id, "result"];
+            let request = client(namespace).request(Method::GET, &path, JSON, Vec::new());
             request.build().expect("a request").url().path().to_owned()
         };
         assert_eq!(path("default", "order/42"), "/v1/workflows/order%2F42/result");

@@ -2,6 +2,9 @@
 //!
 //! Every key with its meaning and its default is in `refrain.example.toml`.
 
+mod limits;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,8 +13,11 @@ use std::{fmt, io};
 use jiff::SignedDuration;
 use refrain_engine::ids::{InvalidName, Namespace};
 use refrain_plugins::fs::FsConfig;
+use refrain_plugins::http::HttpConfig;
+use refrain_runtime::{QueueLimits, RateLimits};
 use serde::{Deserialize, Deserializer};
 
+pub use self::limits::{ActivityConfig, TaskQueueConfig};
 use crate::suggest::nearest_listed;
 
 /// The address a host listens on unless told otherwise.
@@ -43,6 +49,10 @@ pub struct Config {
     pub log: LogConfig,
     /// How runs are executed.
     pub runtime: RuntimeConfig,
+    /// Flow control of task queues, by name.
+    pub task_queues: BTreeMap<String, TaskQueueConfig>,
+    /// Flow control of activities, by type.
+    pub activities: BTreeMap<String, ActivityConfig>,
     /// What the built-in plugins may do.
     pub plugins: PluginsConfig,
 }
@@ -82,6 +92,8 @@ pub struct RuntimeConfig {
     pub activity_slots: usize,
     /// Blocking activities that run at a time.
     pub blocking_activity_slots: usize,
+    /// Tasks that wait in one task queue.
+    pub queued_tasks: usize,
 }
 
 /// What the built-in plugins may do: what is not listed cannot be reached.
@@ -90,6 +102,8 @@ pub struct RuntimeConfig {
 pub struct PluginsConfig {
     /// Files.
     pub fs: FsConfig,
+    /// Requests to other hosts.
+    pub http: HttpConfig,
 }
 
 /// A key that is not shown.
@@ -116,6 +130,8 @@ impl Default for Config {
             shutdown_grace: Duration::from_secs(10),
             log: LogConfig::default(),
             runtime: RuntimeConfig::default(),
+            task_queues: BTreeMap::new(),
+            activities: BTreeMap::new(),
             plugins: PluginsConfig::default(),
         }
     }
@@ -136,6 +152,7 @@ impl Default for RuntimeConfig {
             max_resident: 0,
             activity_slots: options.activity_slots,
             blocking_activity_slots: options.blocking_activity_slots,
+            queued_tasks: options.queued_tasks,
         }
     }
 }
@@ -168,6 +185,14 @@ pub enum ConfigError {
     /// The API key is empty.
     #[error("api_key is empty: leave it out, or choose one that cannot be guessed")]
     EmptyApiKey,
+    /// A limit of a task queue or of an activity type cannot be.
+    #[error("{key} {problem}")]
+    Limit {
+        /// Which.
+        key: String,
+        /// Its value, and the remedy.
+        problem: String,
+    },
     /// Everybody could do everything.
     #[error(
         "listen is {0}, which others can reach, and there is no API key: \
@@ -208,6 +233,22 @@ impl Config {
     pub fn namespaces(&self) -> Result<Vec<Namespace>, ConfigError> {
         let names: Vec<_> = self.namespaces.iter().map(Namespace::new).collect::<Result<_, _>>()?;
         if names.is_empty() { Err(ConfigError::NoNamespace) } else { Ok(names) }
+    }
+
+    /// The limits of task queues, checked.
+    ///
+    /// # Errors
+    /// When one cannot be. Names the key, its value and the remedy, as for activities.
+    pub fn task_queues(&self) -> Result<BTreeMap<String, QueueLimits>, ConfigError> {
+        limits::of_task_queues(&self.task_queues)
+    }
+
+    /// The limits of activities by type, checked.
+    ///
+    /// # Errors
+    /// When one cannot be.
+    pub fn activities(&self) -> Result<BTreeMap<String, RateLimits>, ConfigError> {
+        limits::of_activities(&self.activities)
     }
 
     /// Refuses what would leave the host open to others.
@@ -260,7 +301,18 @@ mod tests {
     #[test]
     fn the_example_has_every_key() {
         // serde lists the keys of a table when it meets one that is not among them.
-        for table in ["", "log", "runtime", "plugins", "plugins.fs", "plugins.fs.directories.x"] {
+        let tables = [
+            "",
+            "log",
+            "runtime",
+            "task_queues.x",
+            "activities.x",
+            "plugins",
+            "plugins.fs",
+            "plugins.fs.directories.x",
+            "plugins.http",
+        ];
+        for table in tables {
             let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
             let error =
                 toml::from_str::<Config>(&format!("{header}no_such_key = 1")).expect_err("an unknown key");
@@ -282,12 +334,12 @@ mod tests {
             (
                 "listn = \"127.0.0.1:1\"",
                 expect![[r#"
-                TOML parse error at line 1, column 1
-                  |
-                1 | listn = "127.0.0.1:1"
-                  | ^^^^^
-                unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `plugins`
-                did you mean `listen`?"#]],
+                    TOML parse error at line 1, column 1
+                      |
+                    1 | listn = "127.0.0.1:1"
+                      | ^^^^^
+                    unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `plugins`
+                    did you mean `listen`?"#]],
             ),
             (
                 "[runtime]\nidle_timeout = 10",
@@ -330,6 +382,82 @@ mod tests {
         for (text, expected) in cases {
             expected.assert_eq(&Config::parse(text).expect_err("an error"));
         }
+    }
+
+    #[test]
+    fn limits_that_cannot_be_name_the_key_the_value_and_the_remedy() {
+        let cases: [(&str, Expect); 9] = [
+            (
+                "[task_queues.gpu]\nconcurrency = 0",
+                expect!["task_queues.gpu.concurrency is 0: use at least 1, or leave it out for no limit"],
+            ),
+            (
+                "[task_queues.gpu]\nrate = 0",
+                expect![
+                    "task_queues.gpu.rate is 0: use 0.001 to 1000000 in a second, or leave it out for no limit"
+                ],
+            ),
+            (
+                "[task_queues.gpu]\nrate = -1.5",
+                expect![
+                    "task_queues.gpu.rate is -1.5: use 0.001 to 1000000 in a second, or leave it out for no limit"
+                ],
+            ),
+            (
+                "[task_queues.gpu]\nrate = nan",
+                expect![
+                    "task_queues.gpu.rate is NaN: use 0.001 to 1000000 in a second, or leave it out for no limit"
+                ],
+            ),
+            (
+                "[task_queues.gpu]\nrate = 1e9",
+                expect![
+                    "task_queues.gpu.rate is 1000000000: use 0.001 to 1000000 in a second, or leave it out for no limit"
+                ],
+            ),
+            (
+                "[task_queues.gpu]\nburst = 3",
+                expect![
+                    "task_queues.gpu.burst is 3, and there is no rate: give a rate too, or leave both out"
+                ],
+            ),
+            (
+                "[activities.\"http.get\"]\nrate = 1\nburst = 0",
+                expect![[
+                    r#"activities."http.get".burst is 0: use 1 to 1000000, or leave it out for the rate, rounded up"#
+                ]],
+            ),
+            (
+                "[activities.\"\"]\nrate = 1",
+                expect![[r#"activities."" is empty: give it at least one character"#]],
+            ),
+            (
+                "[task_queues.\"a\\nb\"]\nin_process = false",
+                expect![[
+                    r#"task_queues."a\nb" "a\nb" contains the control character '\n': use printable characters"#
+                ]],
+            ),
+        ];
+        for (text, expected) in cases {
+            let config = Config::parse(text).expect("it parses");
+            let error = config.task_queues().err().or_else(|| config.activities().err()).expect("an error");
+            expected.assert_eq(&error.to_string());
+        }
+    }
+
+    #[test]
+    fn limits_reach_the_runtime_as_they_are_written() {
+        let text = "[task_queues.gpu]\nconcurrency = 2\nin_process = false\n\
+                    [task_queues.mail]\nrate = 10\n\
+                    [activities.\"http.get\"]\nrate = 0.5\nburst = 3";
+        let config = Config::parse(text).expect("it parses");
+        let queues = config.task_queues().expect("limits");
+        let gpu = RateLimits { concurrency: Some(2), ..RateLimits::default() };
+        assert_eq!(queues["gpu"], QueueLimits { limits: gpu, in_process: false });
+        let mail = RateLimits { rate: Some(10.0), ..RateLimits::default() };
+        assert_eq!(queues["mail"], QueueLimits { limits: mail, in_process: true });
+        let get = RateLimits { concurrency: None, rate: Some(0.5), burst: Some(3) };
+        assert_eq!(config.activities().expect("limits")["http.get"], get);
     }
 
     #[test]

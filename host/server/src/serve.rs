@@ -4,6 +4,7 @@
 //! sandbox, the plugins, recovery. Whoever connects meanwhile waits in the listener's queue. The order of the stop:
 //! nobody new is let in and long polls are answered, steps reach their next wait and are committed, the process ends.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use axum::serve::{ListenerExt, TapIo};
 use refrain_plugin::Plugin;
 use refrain_plugins::fs::{FsConfigError, FsPlugin};
+use refrain_plugins::http::{HttpConfigError, HttpPlugin};
 use refrain_runtime::{Options, Runtime, SystemClock};
 use refrain_sandbox::{ComponentSource, Sandbox, SandboxError, SandboxOptions};
 use refrain_store::{Blobs, RedbOptions, RedbStore, Store, StoreError};
@@ -39,6 +41,9 @@ pub enum ServeError {
     /// The `fs` plugin's configuration does not do.
     #[error(transparent)]
     Fs(#[from] FsConfigError),
+    /// The `http` plugin's configuration does not do.
+    #[error(transparent)]
+    Http(#[from] HttpConfigError),
     /// The address is not to be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -133,7 +138,9 @@ struct Wired {
 /// Makes the parts of a host.
 async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError> {
     let namespaces = config.namespaces()?;
-    let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(FsPlugin::open(&config.plugins.fs)?)];
+    let plugins: Vec<Box<dyn Plugin>> =
+        vec![Box::new(FsPlugin::open(&config.plugins.fs)?), Box::new(HttpPlugin::new(&config.plugins.http)?)];
+    let activities = offered(&plugins);
     let (store, blobs, sandbox) = open(config).await?;
     let defaults = Options::default();
     let options = Options {
@@ -147,6 +154,9 @@ async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError>
         ),
         activity_slots: config.runtime.activity_slots,
         blocking_activity_slots: config.runtime.blocking_activity_slots,
+        queued_tasks: config.runtime.queued_tasks,
+        task_queues: config.task_queues()?,
+        activities: config.activities()?,
         shutdown_grace: config.shutdown_grace,
         ..defaults
     };
@@ -156,8 +166,14 @@ async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError>
         .map_err(ServeError::Runtime)?;
     let api_key = config.api_key.as_ref().map(|ApiKey(key)| key.as_str());
     let access = Access::new(address, config.allowed_hosts.clone(), config.allowed_origins.clone(), api_key);
-    let settings = Settings { namespaces, max_upload_bytes: config.max_upload_bytes, access };
+    let settings = Settings { namespaces, max_upload_bytes: config.max_upload_bytes, activities, access };
     Ok(Wired { host: Host::new(runtime.clone(), sandbox, blobs, settings), runtime, store })
+}
+
+/// The activity types of these plugins.
+fn offered(plugins: &[Box<dyn Plugin>]) -> BTreeSet<String> {
+    let activities = plugins.iter().flat_map(|plugin| plugin.activities());
+    activities.map(|activity| activity.name().to_owned()).collect()
 }
 
 /// Opens what is in the data directory. All of it blocks.

@@ -57,19 +57,19 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.toml"), "listn = 1").unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 11] = [
+    let cases: [(&[&str], i32, Expect); 13] = [
         (
             &["server", "--config", "bad.toml"],
             2,
             expect![[r#"
-            error: the configuration bad.toml is not valid: TOML parse error at line 1, column 1
-              |
-            1 | listn = 1
-              | ^^^^^
-            unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `plugins`
-            did you mean `listen`?
-            hint: every key is explained in refrain.example.toml
-        "#]],
+                error: the configuration bad.toml is not valid: TOML parse error at line 1, column 1
+                  |
+                1 | listn = 1
+                  | ^^^^^
+                unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `plugins`
+                did you mean `listen`?
+                hint: every key is explained in refrain.example.toml
+            "#]],
         ),
         (
             &["server", "--config", "none.toml"],
@@ -98,8 +98,8 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             &["workflow", "start", "hello", "--input", "hello"],
             2,
             expect![[r#"
-            error: --input is not JSON: expected value at line 1 column 1; a string needs quotes of its own: --input '"text"'
-        "#]],
+                error: --input is not JSON: expected value at line 1 column 1; a string needs quotes of its own, like '"text"'
+            "#]],
         ),
         (
             &["workflow", "start", "hello", "--input-file", "none.json"],
@@ -120,6 +120,20 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             2,
             expect![[r#"
             error: cannot read none.wasm: No such file or directory (os error 2)
+        "#]],
+        ),
+        (
+            &["activity", "update-options", "order/42", "3", nobody],
+            2,
+            expect![[r#"
+            error: no option is given: name what is to be changed, such as --start-to-close-timeout 10m
+        "#]],
+        ),
+        (
+            &["activity", "complete", "order/42", "3", "--result", "approved"],
+            2,
+            expect![[r#"
+            error: --result is not JSON: expected value at line 1 column 1; a string needs quotes of its own, like '"text"'
         "#]],
         ),
         (
@@ -153,6 +167,232 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
         expected.assert_eq(&String::from_utf8(output.stderr).unwrap());
     }
+}
+
+#[test]
+fn help_says_what_a_command_does_and_shows_examples() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], Expect); 5] = [
+        (
+            &["activity", "--help"],
+            expect![[r#"
+            End activities by hand, and pause, reset or change them
+
+            Usage: refrain activity [OPTIONS] <COMMAND>
+
+            Commands:
+              complete        End an activity by hand, with a result
+              fail            Fail an activity's attempt by hand
+              cancel          End an activity by hand, as canceled
+              heartbeat       Say that an activity's attempt is alive, for one that is ended from outside
+              pause           Let no further attempt of an activity begin until it is unpaused
+              unpause         Let a paused activity go on: its next attempt may begin at once
+              reset           Take an activity back to its first attempt, at once
+              update-options  Give an activity other timeouts, another retry policy, task queue or priority
+              help            Print this message or the help of the given subcommand(s)
+
+            Options:
+                  --json  Print JSON: what the host answered, one line for each answer or event
+              -h, --help  Print help
+
+        "#]],
+        ),
+        (
+            &["activity", "complete", "--help"],
+            expect![[r#"
+            End an activity by hand, with a result.
+
+            Also one that waits for its next attempt. An attempt that runs is told at its next heartbeat that
+            nobody wants it.
+
+            Usage: refrain activity complete [OPTIONS] <WORKFLOW_ID> <ACTIVITY_ID>
+
+            Arguments:
+              <WORKFLOW_ID>
+                      The execution's id
+
+              <ACTIVITY_ID>
+                      The activity's number in its run, as `workflow describe` shows it
+
+            Options:
+                  --run-id <RUN_ID>
+                      The run; the execution's latest one unless given
+
+                  --result <JSON>
+                      The result, as JSON; `null` when there is none
+
+                  --result-file <FILE>
+                      A file with the result, as JSON; `-` for standard input
+
+                  --json
+                      Print JSON: what the host answered, one line for each answer or event
+
+              -h, --help
+                      Print help (see a summary with '-h')
+
+            Examples:
+              refrain activity complete order/42 3 --result '{"approved": true}'
+              refrain activity complete order/42 3 --result-file answer.json
+        "#]],
+        ),
+        (
+            &["activity", "update-options", "--help"],
+            expect![[r#"
+                Give an activity other timeouts, another retry policy, task queue or priority.
+
+                They are in force at once, also for an attempt that runs; a wait for the next attempt is computed
+                anew. What is not given stays as it is.
+
+                Usage: refrain activity update-options [OPTIONS] <WORKFLOW_ID> <ACTIVITY_ID>
+
+                Arguments:
+                  <WORKFLOW_ID>
+                          The execution's id
+
+                  <ACTIVITY_ID>
+                          The activity's number in its run, as `workflow describe` shows it
+
+                Options:
+                      --run-id <RUN_ID>
+                          The run; the execution's latest one unless given
+
+                      --task-queue <NAME>
+                          The task queue
+
+                      --schedule-to-close-timeout <DURATION>
+                          The longest time of all attempts and the waits between them; `none` for no limit
+
+                      --json
+                          Print JSON: what the host answered, one line for each answer or event
+
+                      --schedule-to-start-timeout <DURATION>
+                          The longest wait of an attempt for its start; `none` for no limit
+
+                      --start-to-close-timeout <DURATION>
+                          The longest time of one attempt; `none` for no limit
+
+                      --heartbeat-timeout <DURATION>
+                          The longest silence of a running attempt; `none` for no limit
+
+                      --priority <N>
+                          1 (first) to 5 (last)
+
+                      --initial-interval <DURATION>
+                          The wait after the first attempt
+
+                      --backoff-coefficient <FACTOR>
+                          Each wait is this many times the one before; at least 1
+
+                      --maximum-interval <DURATION>
+                          The longest wait; `none` for 100 times the first
+
+                      --maximum-attempts <N>
+                          How many attempts at most, the first one included; 0 for no limit
+
+                      --non-retryable-error-type <TYPE>
+                          Failures of this type are not retried. May be given several times; together they take the
+                          place of all that were there, and an empty one stands for none
+
+                      --jitter <SHARE>
+                          Each wait is shortened by a random part of at most this share of it; 0 to 1
+
+                  -h, --help
+                          Print help (see a summary with '-h')
+
+                Examples:
+                  refrain activity update-options order/42 3 --start-to-close-timeout 10m --heartbeat-timeout none
+                  refrain activity update-options order/42 3 --maximum-attempts 20 --initial-interval 500ms
+                  refrain activity update-options order/42 3 --task-queue payments-eu
+            "#]],
+        ),
+        (
+            &["task-queue", "--help"],
+            expect![[r#"
+            Look at task queues: what waits in them, what runs, and who polls
+
+            Usage: refrain task-queue [OPTIONS] <COMMAND>
+
+            Commands:
+              list  List the task queues that have tasks or workers, or are configured
+              show  Look at a task queue: what waits in it, what runs, who polls, and what is configured
+              help  Print this message or the help of the given subcommand(s)
+
+            Options:
+                  --json  Print JSON: what the host answered, one line for each answer or event
+              -h, --help  Print help
+
+        "#]],
+        ),
+        (
+            &["task-queue", "show", "--help"],
+            expect![[r#"
+            Look at a task queue: what waits in it, what runs, who polls, and what is configured
+
+            Usage: refrain task-queue show [OPTIONS] <NAME>
+
+            Arguments:
+              <NAME>  The task queue's name
+
+            Options:
+                  --json  Print JSON: what the host answered, one line for each answer or event
+              -h, --help  Print help
+
+            Examples:
+              refrain task-queue show default
+              refrain task-queue show payments --namespace shop --json
+        "#]],
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let output = run(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        // What all commands have in common is not shown again for each of them.
+        let own = help.split("Host:\n").next().unwrap();
+        let examples = help.find("Examples:").map_or("", |at| &help[at..]);
+        expected.assert_eq(&format!("{own}{examples}"));
+    }
+}
+
+#[test]
+fn task_queues_are_listed_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = "[task_queues.gpu]\nconcurrency = 2\nin_process = false\n";
+    std::fs::write(dir.path().join("refrain.toml"), limits).unwrap();
+    let host = Host::start(dir.path(), &["--config", "refrain.toml"]);
+    let ask = |arguments: &[&str]| {
+        let output = run(dir.path(), &[arguments, &["--address", &host.address]].concat());
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    expect![[r#"
+        NAME  BACKLOG  OLDEST  RUNNING  WORKERS  LIMITS
+        gpu   0                0        0        2 at once, workers alone
+    "#]]
+    .assert_eq(&ask(&["task-queue", "list"]));
+    expect![[r#"
+        gpu
+
+        backlog   0
+        running   0
+        polls     0 waiting
+        limits    2 at once, workers alone
+
+        no worker has polled in the last five minutes
+    "#]]
+    .assert_eq(&ask(&["task-queue", "show", "gpu"]));
+    let json = ask(&["task-queue", "show", "gpu", "--json"]);
+    assert!(json.starts_with("{\"name\":\"gpu\",\"backlog\":0,") && json.ends_with("}\n"), "{json}");
+}
+
+#[test]
+fn limits_that_cannot_be_keep_a_host_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("refrain.toml"), "[activities.\"http.get\"]\nrate = 0\n").unwrap();
+    let output = run(dir.path(), &["server", "--listen", "127.0.0.1:0", "--config", "refrain.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.starts_with("error: activities.\"http.get\".rate is 0: use "), "{words}");
 }
 
 #[test]

@@ -34,11 +34,13 @@ pub enum Table {
     Components = 11,
     /// Numbered versions of each component's name.
     ComponentVersions = 12,
+    /// The newest heartbeat of each attempt that runs.
+    Heartbeats = 13,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 14] = [
         Table::Meta,
         Table::Runs,
         Table::Heads,
@@ -52,6 +54,7 @@ impl Table {
         Table::Requests,
         Table::Components,
         Table::ComponentVersions,
+        Table::Heartbeats,
     ];
 
     /// The number that stands for the table on disk.
@@ -80,6 +83,7 @@ impl Table {
             Table::Requests => "requests",
             Table::Components => "components",
             Table::ComponentVersions => "component_versions",
+            Table::Heartbeats => "heartbeats",
         }
     }
 

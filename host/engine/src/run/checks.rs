@@ -12,8 +12,9 @@ impl Run {
     pub(super) fn check(&self, command: &Command) -> Result<(), Halt> {
         match command {
             Command::StartActivity(activity) => {
-                activity::check_command(activity, self.profile).map_err(misuse("activity.start"))?;
-                self.check_open_ops("activity.start")
+                let import = command.import();
+                activity::check_command(activity, self.profile).map_err(misuse(import))?;
+                self.check_open_ops(import)
             }
             Command::StartTimer { delay, .. } => {
                 if self.time.after(*delay) > Timestamp::MAX_DEADLINE {

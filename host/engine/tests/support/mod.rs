@@ -15,6 +15,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod attempts;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;

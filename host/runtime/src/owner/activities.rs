@@ -1,56 +1,70 @@
-//! The activities of a run that have not closed: their attempts in this process, their retries, their
-//! timeouts.
+//! The activities of a run that have not closed: their attempts, their retries, their timeouts.
+//!
+//! What others say about them (reports, heartbeats, controls) is in `reports`; the waits between the steps of
+//! local activities are in `steps`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use refrain_engine::activity::{Activity, CancelNext, Next, Phase, check_size};
+use refrain_engine::activity::{Activity, CancelNext, Next, Phase, Runner};
 use refrain_engine::call::ActivityCommand;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::Op;
-use refrain_engine::limits;
 use refrain_engine::mailbox::Item;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
-use refrain_store::schema::Key;
-use tokio::sync::OwnedSemaphorePermit;
+use refrain_store::Change;
+use refrain_store::schema::Prefix;
 
 use super::books::{After, delete, read_all};
-use super::{Gone, Owner};
-use crate::executor::{Attempt, AttemptEnd};
+use super::{Gone, Owner, Reply};
+use crate::attempts::{Attempt, PollKey};
+use crate::error::Error;
+use crate::placing::{self, Place};
+use crate::queues::{self, Assignment, Offer, Permit};
+use crate::shared::Shared;
+use crate::tasks;
+
+/// How long an activity whose task queue is full waits before it asks again.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a local activity that finds no slot waits before it asks again.
+const LOCAL_SLOT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A step whose local activities have not ended by then is committed without them, so that nobody waits long for
+/// what came with it.
+const LOCAL_PATIENCE: Duration = Duration::from_millis(5);
 
 /// The run's activities, and when something is due for one of them.
 #[derive(Default)]
 pub(super) struct Activities {
     tracked: BTreeMap<Op, Tracked>,
-    /// The next timeout or retry of each.
+    /// The next timeout, retry or heartbeat to keep, of each.
     deadlines: BTreeSet<(Timestamp, Op)>,
+    /// How many attempts run in this process.
+    in_process: usize,
+    /// Local activities that no commit has told of.
+    unsaved_local: BTreeSet<Op>,
+    /// One of them has begun since the last commit: the next one waits for them until then.
+    local_until: Option<Timestamp>,
 }
 
-/// An activity with its attempt in this process.
+/// An activity, and what the owner knows of its rows.
 pub(super) struct Tracked {
-    activity: Activity,
-    attempt: Option<Attempt>,
+    pub(super) activity: Activity,
     deadline: Option<Timestamp>,
+    runs_in_process: bool,
+    /// It has no row yet.
+    unsaved: bool,
+    /// It has a row for a heartbeat.
+    pub(super) has_heartbeat: bool,
 }
 
 impl Tracked {
-    /// Tells the attempt that runs, if one does.
-    pub(super) fn tell(&self, reason: CancelReason) {
-        if let Some(attempt) = &self.attempt {
-            attempt.cancel(reason);
-        }
-    }
-
-    /// Keeps the details of the latest heartbeat with the activity, for the next attempt and the failure.
-    fn take_heartbeat(&mut self) {
-        let latest = self.attempt.as_ref().and_then(Attempt::heartbeat);
-        // Details that no payload may have are dropped: the heartbeat counts all the same.
-        if let Some((_, details)) =
-            latest.filter(|(_, details)| details.size() <= limits::CURRENT.payload_bytes)
-        {
-            self.activity.heartbeat = Some(details);
-        }
+    fn new(activity: Activity) -> Self {
+        Self { activity, deadline: None, runs_in_process: false, unsaved: false, has_heartbeat: false }
     }
 }
 
@@ -59,18 +73,27 @@ impl Activities {
         self.tracked.is_empty()
     }
 
+    /// Whether an attempt runs in this process, so that its end comes soon.
+    pub(super) fn run_in_process(&self) -> bool {
+        self.in_process > 0
+    }
+
+    /// The activities that have no attempt in this process.
+    fn elsewhere(&self) -> Vec<Op> {
+        self.tracked.iter().filter(|(_, tracked)| !tracked.runs_in_process).map(|(op, _)| *op).collect()
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.values()
+    /// Until when the next commit waits for local activities, if it waits for any.
+    pub(super) fn local_until(&self) -> Option<Timestamp> {
+        self.local_until.filter(|_| !self.unsaved_local.is_empty())
     }
 
-    fn insert(&mut self, activity: Activity, attempt: Option<Attempt>) {
-        let op = activity.op;
-        self.tracked.insert(op, Tracked { activity, attempt, deadline: None });
-        self.reschedule(op);
+    pub(super) fn get_mut(&mut self, op: Op) -> Option<&mut Tracked> {
+        self.tracked.get_mut(&op)
     }
 
     fn remove(&mut self, op: Op) -> Option<Tracked> {
@@ -78,174 +101,243 @@ impl Activities {
         if let Some(deadline) = tracked.deadline {
             self.deadlines.remove(&(deadline, op));
         }
+        self.in_process -= usize::from(tracked.runs_in_process);
+        self.unsaved_local.remove(&op);
         Some(tracked)
-    }
-
-    /// Notes when something is due for the activity next.
-    fn reschedule(&mut self, op: Op) {
-        let Some(tracked) = self.tracked.get_mut(&op) else { return };
-        let heard = tracked.attempt.as_ref().and_then(Attempt::heartbeat).map(|(at, _)| at);
-        let timeout = tracked.activity.next_timeout(heard).map(|(at, _)| at);
-        let retry = match tracked.activity.phase {
-            Phase::Backoff { until } => Some(until),
-            Phase::Scheduled { .. } | Phase::Running { .. } => None,
-        };
-        if let Some(old) = tracked.deadline.take() {
-            self.deadlines.remove(&(old, op));
-        }
-        tracked.deadline = timeout.into_iter().chain(retry).min();
-        self.deadlines.extend(tracked.deadline.map(|deadline| (deadline, op)));
     }
 }
 
 impl Owner<'_> {
-    /// Takes over the activities that the store has. Attempts of an earlier boot have ended with it.
+    /// Takes over the activities that the store has.
     pub(super) async fn restore_activities(&mut self) -> Result<(), Gone> {
         if self.books.head().status.is_closed() || self.books.head().records == 0 {
             return Ok(());
         }
-        for (_, row) in read_all(&*self.shared.store, &self.key.activities())? {
-            let activity: Activity = codec::decode("activity", &row)?;
+        for (activity, has_heartbeat) in placing::read_activities(&*self.shared.store, self.key)? {
             let op = activity.op;
-            let phase = activity.phase;
-            let refused = self.shared.executor.refuses(&activity.command.name);
-            self.activities.insert(activity, None);
-            if let Some(failure) = refused {
-                // The last boot had a plugin for it.
-                self.close_activity(op, Outcome::Failed(failure));
-            } else {
-                match phase {
-                    Phase::Scheduled { .. } => self.books.after(After::WaitForSlot(op)),
-                    Phase::Running { boot, .. } if boot != self.shared.boot => {
-                        let now = self.shared.now();
-                        self.attempt_failed(op, |activity| activity.restarted(now));
-                    }
-                    Phase::Running { .. } | Phase::Backoff { .. } => {}
+            let place = placing::place(self.shared, self.key, &self.started.task_queue, &activity);
+            self.activities.tracked.insert(op, Tracked { has_heartbeat, ..Tracked::new(activity) });
+            self.reschedule(op);
+            match place {
+                Place::Queue | Place::Here => self.books.after(After::Enqueue(op)),
+                Place::Runs | Place::Waits => {}
+                Place::Lost => {
+                    let now = self.shared.now();
+                    self.attempt_failed(op, None, |activity| activity.restarted(now));
                 }
+                Place::Refused(failure) => self.close_activity(op, Outcome::Failed(failure), None),
             }
             self.flush_if_heavy().await?;
         }
         Ok(())
     }
 
-    /// A step scheduled an activity. Its first attempt begins when the step is durable and a slot is free.
+    /// A step scheduled an activity. Its first attempt begins when the step is durable, and somebody is free to
+    /// make it.
     pub(super) fn start_activity(&mut self, op: Op, command: ActivityCommand, at: Timestamp) {
-        let mut activity = Activity::new(op, command, at);
-        if let Some(failure) = self.shared.executor.refuses(&activity.command.name) {
-            let outcome = Outcome::Failed(failure);
-            let item = Item::ActivityClosed { op, outcome, attempt: 0, started_at: None };
-            self.arrive(item, Vec::new(), None);
-            return;
-        }
-        self.give_slot(&mut activity);
-        self.put_activity(&activity);
-        self.activities.insert(activity, None);
+        let activity = Activity::new(op, command, at);
+        self.activities.tracked.insert(op, Tracked { unsaved: true, ..Tracked::new(activity) });
+        self.dispatch(op);
     }
 
-    /// Starts the activity's next attempt if a slot is free, else lets it wait for one.
-    fn give_slot(&mut self, activity: &mut Activity) {
+    /// The activity may have its next attempt: begins it if somebody is free to make it, else lets it wait.
+    fn dispatch(&mut self, op: Op) {
         let now = self.shared.now();
-        if self.shared.is_shutting_down() {
+        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        tracked.activity.schedule(now);
+        if let Some(failure) = self.shared.executor.refuses(&tracked.activity) {
+            self.close_activity(op, Outcome::Failed(failure), None);
+        } else if self.shared.is_shutting_down() {
             // The next boot goes on with it.
-            activity.phase = Phase::Scheduled { since: now };
-        } else if let Some(slot) = self.shared.executor.try_slot(&activity.command.name) {
-            activity.start(self.shared.boot, now);
-            self.books.after(After::Launch(activity.op, slot));
+            self.put_activity(op);
+        } else if tracked.activity.command.options.local {
+            self.dispatch_local(op);
         } else {
-            activity.phase = Phase::Scheduled { since: now };
-            self.books.after(After::WaitForSlot(activity.op));
-        }
-    }
-
-    /// The activity's row says that it waits for a slot.
-    pub(super) fn wait_for_slot(&self, op: Op) {
-        if let Some(tracked) = self.activities.tracked.get(&op) {
-            self.shared.executor.wait_for_slot(self.shared, self.key, op, &tracked.activity.command.name);
-        }
-    }
-
-    /// A slot is free for an activity that waited for one.
-    pub(super) fn slot_granted(&mut self, op: Op, slot: OwnedSemaphorePermit) {
-        if self.shared.is_shutting_down() {
-            return;
-        }
-        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        if !matches!(tracked.activity.phase, Phase::Scheduled { .. }) {
-            return;
-        }
-        tracked.activity.start(self.shared.boot, self.shared.now());
-        let activity = tracked.activity.clone();
-        self.put_activity(&activity);
-        self.books.after(After::Launch(op, slot));
-        self.activities.reschedule(op);
-    }
-
-    /// The attempt that the durable row speaks of begins.
-    pub(super) fn launch(&mut self, op: Op, slot: OwnedSemaphorePermit) {
-        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        let attempt = self.shared.executor.launch(self.shared, &self.started, &tracked.activity, slot);
-        if tracked.activity.cancel_reason.is_some() {
-            attempt.cancel(CancelReason::Requested);
-        }
-        tracked.attempt = Some(attempt);
-    }
-
-    pub(super) fn attempt_ended(&mut self, op: Op, attempt: u32, end: AttemptEnd) {
-        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        let current =
-            tracked.activity.attempt == attempt && matches!(tracked.activity.phase, Phase::Running { .. });
-        if !current {
-            // It was timed out, and its slot has only now come free.
-            return;
-        }
-        tracked.take_heartbeat();
-        match end {
-            AttemptEnd::Completed(result) => {
-                let outcome = match check_size("result", result.size(), limits::CURRENT) {
-                    Ok(()) => Outcome::Completed(result),
-                    Err(message) => Outcome::Failed(too_large(&tracked.activity, &message)),
-                };
-                self.close_activity(op, outcome);
-            }
-            AttemptEnd::Failed { failure, .. }
-                if self.shared.is_shutting_down()
-                    && failure.kind == FailureKind::Canceled
-                    && tracked.activity.cancel_reason.is_none() =>
-            {
-                // The host asked it to stop, and not the run. Its row stays: the next boot finds an attempt of
-                // this one that did not end, and does what its policy says.
-                self.activities.remove(op);
-            }
-            AttemptEnd::Failed { failure, next_retry_delay, .. } => {
-                let now = self.shared.now();
-                let failure = match check_size("failure", failure.size(), limits::CURRENT) {
-                    Ok(()) => failure,
-                    Err(message) => too_large(&tracked.activity, &message),
-                };
-                self.attempt_failed(op, |activity| activity.fail(failure, next_retry_delay, now));
+            let task = placing::task(self.key, &self.started.task_queue, &tracked.activity);
+            match self.shared.queues.try_begin(&task) {
+                Some(assignment) => self.begin(op, assignment),
+                None => {
+                    self.books.after(After::Enqueue(op));
+                    self.put_activity(op);
+                }
             }
         }
+    }
+
+    /// A local activity begins before it is durable: the documented exception. One whose first attempt has not
+    /// ended when its step is committed goes on like any other.
+    fn dispatch_local(&mut self, op: Op) {
+        let now = self.shared.now();
+        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        let Some(permit) = self.shared.queues.local(&tracked.activity.command.name) else {
+            // Its row, if it has one, need not say that it waits a little longer.
+            let why = Failure::new(FailureKind::Host, "busy", "no slot of this host was free");
+            tracked.activity.postpone(now.after(LOCAL_SLOT_PAUSE), why, now);
+            self.begin_local(op);
+            return;
+        };
+        tracked.activity.start(Runner::Host, self.shared.boot, now);
+        if tracked.unsaved {
+            let starts = tracked.activity.starts;
+            self.launch(op, starts, permit);
+            self.begin_local(op);
+        } else {
+            self.books.after(After::Launch(op, tracked.activity.starts, permit));
+            self.put_activity(op);
+        }
+    }
+
+    /// The next commit tells of the activity, if none has yet, and waits a little for it.
+    fn begin_local(&mut self, op: Op) {
+        let now = self.shared.now();
+        if self.activities.tracked.get(&op).is_some_and(|tracked| tracked.unsaved) {
+            self.activities.unsaved_local.insert(op);
+            self.activities.local_until.get_or_insert_with(|| now.after(LOCAL_PATIENCE));
+        }
+        self.reschedule(op);
+    }
+
+    /// What is committed tells of all activities.
+    pub(super) fn save_local_activities(&mut self) {
+        self.activities.local_until = None;
+        let unsaved = std::mem::take(&mut self.activities.unsaved_local);
+        unsaved.into_iter().for_each(|op| self.put_activity(op));
+    }
+
+    /// The activity's row says that it waits: it is in its task queue from here on.
+    pub(super) fn enqueue(&mut self, op: Op) {
+        let now = self.shared.now();
+        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        let waits =
+            matches!(tracked.activity.phase, Phase::Scheduled { .. }) && tracked.activity.paused.is_none();
+        if !waits || self.shared.is_shutting_down() {
+            return;
+        }
+        if tracked.activity.command.options.local {
+            // It waits for no worker, but for an operator to let it go, or for the next boot.
+            self.dispatch_local(op);
+            return;
+        }
+        let task = placing::task(self.key, &self.started.task_queue, &tracked.activity);
+        if let Err(full) = self.shared.queues.wait(task) {
+            let why = Failure::new(FailureKind::Host, "queue-full", Error::from(full).to_string());
+            tracked.activity.postpone(now.after(FULL_QUEUE_PAUSE), why, now);
+            self.put_activity(op);
+        }
+    }
+
+    /// Somebody is free to make the attempt that the activity waited for.
+    pub(super) fn assigned(&mut self, op: Op, assignment: Assignment) {
+        let Some(tracked) = self.activities.tracked.get(&op) else { return };
+        let waits =
+            matches!(tracked.activity.phase, Phase::Scheduled { .. }) && tracked.activity.paused.is_none();
+        if waits && !self.shared.is_shutting_down() {
+            // A change of its options may have put it in once more.
+            self.shared.queues.withdraw(self.key, op);
+            self.begin(op, assignment);
+        }
+    }
+
+    fn begin(&mut self, op: Op, assignment: Assignment) {
+        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        let (boot, now) = (self.shared.boot, self.shared.now());
+        let Assignment { permit, runner } = assignment;
+        match runner {
+            queues::Runner::Host => {
+                tracked.activity.start(Runner::Host, boot, now);
+                self.books.after(After::Launch(op, tracked.activity.starts, permit));
+            }
+            queues::Runner::Worker(offer) => {
+                let (identity, poll_id) = (offer.worker.clone(), offer.poll_id.clone());
+                tracked.activity.start(Runner::Worker { identity, poll_id }, boot, now);
+                self.books.after(After::HandOver(op, tracked.activity.starts, permit, offer));
+            }
+        }
+        self.put_activity(op);
+    }
+
+    /// The attempt begins in this process, unless it was over before it was durable.
+    pub(super) fn launch(&mut self, op: Op, starts: u32, permit: Permit) {
+        if let Some(activity) = self.current(op, starts) {
+            self.shared.executor.launch(self.shared, &self.started, activity, permit);
+        }
+    }
+
+    /// The attempt that the durable row speaks of is its worker's, unless it was over before it was durable.
+    pub(super) fn hand_over(&mut self, op: Op, starts: u32, permit: Permit, offer: Offer) {
+        let Some(activity) = self.current(op, starts) else { return };
+        let task = tasks::of(&self.started, activity);
+        let poll_id = offer.poll_id.clone();
+        let poll = PollKey { namespace: self.key.namespace.clone(), queue: task.queue.clone(), poll_id };
+        let attempt = Attempt::of_worker(starts, poll, permit).told_of(activity);
+        self.shared.attempts.insert(self.key, op, Arc::new(attempt));
+        offer.answer(Box::new(task));
+    }
+
+    /// The activity whose so-many-th attempt runs.
+    fn current(&self, op: Op, starts: u32) -> Option<&Activity> {
+        let activity = &self.activities.tracked.get(&op)?.activity;
+        activity.check_current(starts).is_ok().then_some(activity)
+    }
+
+    /// Drafts the activity's row, and notes when something is due for it.
+    pub(super) fn put_activity(&mut self, op: Op) {
+        let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        tracked.unsaved = false;
+        self.activities.unsaved_local.remove(&op);
+        self.books.put(self.key.activity(op), codec::encode(&tracked.activity));
+        self.reschedule(op);
+    }
+
+    /// Notes when something is due for the activity next.
+    pub(super) fn reschedule(&mut self, op: Op) {
+        let Activities { tracked, deadlines, in_process, .. } = &mut self.activities;
+        let Some(tracked) = tracked.get_mut(&op) else { return };
+        let runs_in_process = matches!(tracked.activity.phase, Phase::Running { runner: Runner::Host, .. });
+        let attempt = self.shared.attempts.of(self.key, &tracked.activity);
+        if let Some(old) = tracked.deadline.take() {
+            deadlines.remove(&(old, op));
+        }
+        tracked.deadline = placing::due(&tracked.activity, attempt.as_deref());
+        deadlines.extend(tracked.deadline.map(|deadline| (deadline, op)));
+        *in_process -= usize::from(tracked.runs_in_process);
+        *in_process += usize::from(runs_in_process);
+        tracked.runs_in_process = runs_in_process;
     }
 
     /// The current attempt did not succeed; the machine says what follows.
-    fn attempt_failed(&mut self, op: Op, next: impl FnOnce(&mut Activity) -> Next) {
+    pub(super) fn attempt_failed(
+        &mut self,
+        op: Op,
+        reply: Option<Reply>,
+        next: impl FnOnce(&mut Activity) -> Next,
+    ) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        if let Some(attempt) = self.shared.attempts.of(self.key, &tracked.activity) {
+            self.books.after(After::Forget(op, attempt));
+        }
         match next(&mut tracked.activity) {
-            Next::Retry(_) => {
-                tracked.attempt = None;
-                let activity = tracked.activity.clone();
-                self.put_activity(&activity);
-                self.activities.reschedule(op);
+            // A local activity whose pause is over before its step is committed has no row yet.
+            Next::Retry(until)
+                if tracked.unsaved && self.activities.local_until.is_some_and(|limit| until <= limit) =>
+            {
+                self.reschedule(op);
+                self.books.reply_to(reply);
             }
-            Next::Close(outcome) => self.close_activity(op, outcome),
+            Next::Retry(_) => {
+                self.put_activity(op);
+                self.books.reply_to(reply);
+            }
+            Next::Close(outcome) => self.close_activity(op, outcome, reply),
         }
     }
 
-    fn close_activity(&mut self, op: Op, outcome: Outcome) {
-        let Some(Tracked { activity, .. }) = self.activities.remove(op) else { return };
-        let row = self.key.activity(op);
+    /// The activity is over; who waits for that being durable is answered then.
+    pub(super) fn close_activity(&mut self, op: Op, outcome: Outcome, reply: Option<Reply>) {
+        let Some((Tracked { activity, .. }, changes)) = self.forget_activity(op) else { return };
         if !activity.wanted {
-            self.books.delete(row);
+            self.books.extend(changes);
+            self.books.reply_to(reply);
             return;
         }
         let started_at = match activity.phase {
@@ -253,10 +345,24 @@ impl Owner<'_> {
             Phase::Scheduled { .. } | Phase::Backoff { .. } => None,
         };
         let attempt = if started_at.is_some() { activity.attempt } else { activity.attempt - 1 };
-        self.arrive(Item::ActivityClosed { op, outcome, attempt, started_at }, vec![delete(row)], None);
+        self.arrive(Item::ActivityClosed { op, outcome, attempt, started_at }, changes, reply);
     }
 
-    /// Looks after the timeouts and retries that are due.
+    /// Nothing more happens for the activity. Answers what becomes of its rows.
+    fn forget_activity(&mut self, op: Op) -> Option<(Tracked, Vec<Change>)> {
+        let tracked = self.activities.remove(op)?;
+        self.shared.queues.withdraw(self.key, op);
+        if let Some(attempt) = self.shared.attempts.of(self.key, &tracked.activity) {
+            // Until its end is durable, the attempt is as good as ever for who asks.
+            self.books.after(After::Forget(op, attempt));
+        }
+        let row = (!tracked.unsaved).then(|| self.key.activity(op));
+        let heartbeat = tracked.has_heartbeat.then(|| self.key.heartbeat(op));
+        let changes = row.into_iter().chain(heartbeat).map(delete).collect();
+        Some((tracked, changes))
+    }
+
+    /// Looks after what is due.
     pub(super) async fn activities_due(&mut self) -> Result<(), Gone> {
         let now = self.shared.now();
         while let Some(&(deadline, op)) = self.activities.deadlines.first()
@@ -270,56 +376,52 @@ impl Owner<'_> {
 
     fn activity_due(&mut self, op: Op, now: Timestamp) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        let heard = tracked.attempt.as_ref().and_then(Attempt::heartbeat).map(|(at, _)| at);
+        let attempt = self.shared.attempts.of(self.key, &tracked.activity);
+        let heard = attempt.as_deref().and_then(Attempt::heard);
         if let Some((_, timeout)) = tracked.activity.next_timeout(heard).filter(|(at, _)| *at <= now) {
-            tracked.take_heartbeat();
-            tracked.tell(CancelReason::TimedOut);
+            if let Some(attempt) = &attempt {
+                take_heartbeat(&mut tracked.activity, attempt);
+                attempt.tell(CancelReason::TimedOut);
+            }
             tracing::warn!(
                 activity = tracked.activity.command.name,
                 op,
                 timeout = timeout.as_str(),
                 "an attempt timed out"
             );
-            self.attempt_failed(op, |activity| activity.time_out(timeout, now));
-        } else if matches!(tracked.activity.phase, Phase::Backoff { until } if until <= now) {
-            let mut activity = tracked.activity.clone();
-            self.give_slot(&mut activity);
-            self.put_activity(&activity);
-            self.activities.remove(op);
-            self.activities.insert(activity, None);
+            self.shared.queues.withdraw(self.key, op);
+            self.attempt_failed(op, None, |activity| activity.time_out(timeout, now));
+        } else if matches!(tracked.activity.phase, Phase::Backoff { .. })
+            && tracked.activity.ready_at().is_some_and(|ready| ready <= now)
+        {
+            self.dispatch(op);
+        } else if let Some(attempt) = attempt.filter(|attempt| attempt.keep_at().is_some_and(|at| at <= now))
+        {
+            self.keep_heartbeat(op, &attempt);
         } else {
             // A heartbeat has put the timeout off.
-            self.activities.reschedule(op);
+            self.reschedule(op);
         }
     }
 
     /// A step asked for the activity's end.
     pub(super) fn cancel_activity(&mut self, op: Op, reason: String) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
+        let attempt = self.shared.attempts.of(self.key, &tracked.activity);
         match tracked.activity.cancel(&reason) {
             CancelNext::Close => {
-                let row = self.key.activity(op);
-                if let Some(tracked) = self.activities.remove(op) {
-                    self.books.after(After::TellCanceled(Box::new(tracked)));
-                }
-                self.arrive(Item::Canceled { op, reason }, vec![delete(row)], None);
+                let Some((_, changes)) = self.forget_activity(op) else { return };
+                self.books.extend_tell(attempt, CancelReason::Requested);
+                self.arrive(Item::Canceled { op, reason }, changes, None);
             }
             CancelNext::Tell => {
-                let activity = tracked.activity.clone();
-                self.put_activity(&activity);
-                self.books.after(After::TellRunning(op));
+                self.put_activity(op);
+                self.books.extend_tell(attempt, CancelReason::Requested);
             }
             CancelNext::Abandon => {
-                let activity = tracked.activity.clone();
-                self.put_activity(&activity);
+                self.put_activity(op);
                 self.arrive(Item::Canceled { op, reason }, Vec::new(), None);
             }
-        }
-    }
-
-    pub(super) fn tell_running(&self, op: Op) {
-        if let Some(tracked) = self.activities.tracked.get(&op) {
-            tracked.tell(CancelReason::Requested);
         }
     }
 
@@ -327,40 +429,80 @@ impl Owner<'_> {
     pub(super) fn detach_activity(&mut self, op: Op) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
         tracked.activity.wanted = false;
-        let activity = tracked.activity.clone();
-        self.put_activity(&activity);
+        self.put_activity(op);
     }
 
-    /// The run has ended: its activities are told, and nobody waits for them. All rows go, also of those that
-    /// are not tracked: some are left for the next boot while the host is stopping.
+    /// The run has ended: its attempts are told, and nobody waits for them. All rows go: those that are drafted
+    /// and not yet in the store, and those that are not tracked, since they were left for the next boot or a run
+    /// that is terminated has not read them.
     pub(super) fn close_activities(&mut self) -> Result<(), Gone> {
-        let prefix = self.key.activities();
-        for (key, _) in read_all(&*self.shared.store, &prefix)? {
-            self.books.delete(Key { table: prefix.table, bytes: key });
+        let mut ops: BTreeSet<Op> = self.activities.tracked.keys().copied().collect();
+        for prefix in [self.key.activities(), self.key.heartbeats()] {
+            let rows = read_all(&*self.shared.store, &prefix)?;
+            ops.extend(rows.iter().filter_map(|(key, _)| Prefix::last_number(key)));
         }
-        for tracked in std::mem::take(&mut self.activities).tracked.into_values() {
-            self.books.after(After::TellCanceled(Box::new(tracked)));
+        for op in ops {
+            self.shared.queues.withdraw(self.key, op);
+            if let Some(attempt) = self.shared.attempts.get(self.key, op) {
+                self.books.after(After::Tell(Arc::clone(&attempt), CancelReason::Requested));
+                self.books.after(After::Forget(op, attempt));
+            }
+            self.books.delete(self.key.activity(op));
+            self.books.delete(self.key.heartbeat(op));
         }
+        self.activities = Activities::default();
         Ok(())
     }
 
-    /// The host is stopping, and nothing is drafted: the attempts are told, and nobody waits for what does not
-    /// run.
+    /// Drafts the newest heartbeats of what does not run here, whose time to be made durable has not come: nobody
+    /// would be there to do it then.
+    pub(super) fn keep_heartbeats(&mut self) {
+        for op in self.activities.elsewhere() {
+            let attempt = self.shared.attempts.get(self.key, op);
+            if let Some(attempt) = attempt.filter(|found| found.keep_at().is_some()) {
+                self.keep_heartbeat(op, &attempt);
+            }
+        }
+    }
+
+    /// The host is stopping, and nothing is drafted: the attempts in this process are told, and nobody waits for
+    /// what does not run here. Its rows stay, for the next boot, with the newest heartbeats.
     pub(super) fn stop_activities(&mut self) {
-        let waiting: Vec<Op> = self
-            .activities
-            .tracked
-            .iter()
-            .filter(|(_, tracked)| tracked.attempt.is_none())
-            .map(|(op, _)| *op)
-            .collect();
-        // Their rows stay, for the next boot.
-        waiting.into_iter().for_each(|op| drop(self.activities.remove(op)));
-        self.activities.all().for_each(|tracked| tracked.tell(CancelReason::Shutdown));
+        self.keep_heartbeats();
+        for op in self.activities.elsewhere() {
+            self.activities.remove(op);
+        }
+        for op in self.activities.tracked.keys() {
+            if let Some(attempt) = self.shared.attempts.get(self.key, *op) {
+                attempt.tell(CancelReason::Shutdown);
+            }
+        }
+    }
+
+    /// The owner goes, and the attempt has ended with the host: the next boot finds it, with its last heartbeat.
+    pub(super) fn leave_activity(&mut self, op: Op, attempt: &Attempt) {
+        if self.activities.tracked.get(&op).is_some_and(|tracked| tracked.unsaved) {
+            self.put_activity(op);
+        }
+        if attempt.keep_at().is_some() {
+            self.keep_heartbeat(op, attempt);
+        }
+        self.activities.remove(op);
+    }
+
+    /// When the run is to be looked at again, once it has no owner.
+    pub(super) fn set_alarm(&self) {
+        let shared: &Shared = self.shared;
+        shared.alarms.set(self.key, self.activities.next_deadline());
     }
 }
 
-fn too_large(activity: &Activity, message: &str) -> Failure {
-    let message = format!("activity {}: {message}", activity.command.name);
-    Failure { non_retryable: true, ..Failure::new(FailureKind::Host, "too-large", message) }
+/// Keeps the details of the latest heartbeat with the activity, for the next attempt and the failure.
+pub(super) fn take_heartbeat(activity: &mut Activity, attempt: &Attempt) {
+    if let Some(beat) = attempt.latest() {
+        activity.heartbeat_at = Some(beat.at);
+        if beat.details.is_some() {
+            activity.heartbeat = beat.details;
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! What an owner knows of its run's rows, and the batch that it is about to commit.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use refrain_engine::activity::Activity;
 use refrain_engine::codec::{self, DecodeError};
 use refrain_engine::ids::Op;
 use refrain_engine::journal::Record;
@@ -14,11 +14,11 @@ use refrain_store::schema::{
     Head, HeadVersion, Key, Parked, Prefix, RunStatus, StoredHead, VisibilityRow, after,
 };
 use refrain_store::{Batch, Change, Order, Row, Store, StoreError};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::activities::Tracked;
 use super::{Gone, Message, Owner, Reply};
+use crate::attempts::Attempt;
 use crate::error::Error;
+use crate::queues::{Offer, Permit};
 
 /// Rows of one read of a run's journal or mailbox.
 const PIECE: usize = 1_000;
@@ -84,12 +84,16 @@ impl Draft {
 
 /// What is done once the batch is durable.
 pub(super) enum After {
-    Launch(Op, OwnedSemaphorePermit),
-    WaitForSlot(Op),
-    /// The activity is over for the run; its attempt hears of it.
-    TellCanceled(Box<Tracked>),
-    /// The activity's attempt hears of the cancel, and answers.
-    TellRunning(Op),
+    /// The attempt that is the activity's so-many-th begins in this process.
+    Launch(Op, u32, Permit),
+    /// It is handed to the worker that polled for it.
+    HandOver(Op, u32, Permit, Offer),
+    /// The activity waits in its task queue.
+    Enqueue(Op),
+    /// The attempt hears why it is to stop.
+    Tell(Arc<Attempt>, CancelReason),
+    /// Nobody waits for the attempt any more.
+    Forget(Op, Arc<Attempt>),
     TimerStarted(Timestamp, Op),
     TimerRemoved(Timestamp, Op),
     /// The next run of the execution begins.
@@ -140,8 +144,18 @@ impl Books {
         self.draft.replies.push((reply, answer));
     }
 
+    /// Who waits for what is drafted, if somebody does, is told once it is durable.
+    pub(super) fn reply_to(&mut self, reply: Option<Reply>) {
+        self.draft.replies.extend(reply.map(|reply| (reply, Ok(()))));
+    }
+
     pub(super) fn after(&mut self, after: After) {
         self.draft.after.push(after);
+    }
+
+    /// The attempt, if there is one, hears why it is to stop.
+    pub(super) fn extend_tell(&mut self, attempt: Option<Arc<Attempt>>, reason: CancelReason) {
+        self.draft.after.extend(attempt.map(|attempt| After::Tell(attempt, reason)));
     }
 
     /// Something arrived. It becomes durable with the next commit: with the step that takes it, or alone.
@@ -156,6 +170,12 @@ impl Books {
         self.unpushed.push(entry.clone());
         self.fresh_bytes += entry.item.size();
         self.fresh.insert(number, Fresh { entry, changes, reply });
+    }
+
+    /// Whether a commit has anything to do.
+    fn has_draft(&self) -> bool {
+        let Draft { changes, replies, after, .. } = &self.draft;
+        !(self.fresh.is_empty() && changes.is_empty() && replies.is_empty() && after.is_empty())
     }
 
     /// Whether what has arrived and what is drafted is to be committed before there is more of it: one batch
@@ -341,10 +361,6 @@ impl Owner<'_> {
         Ok(())
     }
 
-    pub(super) fn put_activity(&mut self, activity: &Activity) {
-        self.books.put(self.key.activity(activity.op), codec::encode(activity));
-    }
-
     /// Moves the run between the lists.
     pub(super) fn set_status(&mut self, status: RunStatus, closed_at: Option<Timestamp>) {
         let started = &self.started;
@@ -366,8 +382,18 @@ impl Owner<'_> {
         head.closed_at = closed_at;
     }
 
-    /// Commits what is drafted, with the arrivals that no step has taken, and then does what follows.
+    /// Commits what is drafted, with the arrivals that no step has taken, and then does what follows, until
+    /// nothing follows any more.
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        self.save_local_activities();
+        while self.books.has_draft() {
+            self.flush_once().await?;
+        }
+        self.placing = None;
+        Ok(())
+    }
+
+    async fn flush_once(&mut self) -> Result<(), Gone> {
         let key = self.key;
         for Fresh { entry, changes, reply } in self.books.take_fresh() {
             self.books.put(key.arrival(entry.number), codec::encode(&entry));
@@ -416,10 +442,11 @@ impl Owner<'_> {
     fn follow(&mut self, after: After) {
         let (shared, key) = (self.shared, self.key);
         match after {
-            After::Launch(op, slot) => self.launch(op, slot),
-            After::WaitForSlot(op) => self.wait_for_slot(op),
-            After::TellCanceled(tracked) => tracked.tell(CancelReason::Requested),
-            After::TellRunning(op) => self.tell_running(op),
+            After::Launch(op, starts, permit) => self.launch(op, starts, permit),
+            After::HandOver(op, starts, permit, offer) => self.hand_over(op, starts, permit, offer),
+            After::Enqueue(op) => self.enqueue(op),
+            After::Tell(attempt, reason) => attempt.tell(reason),
+            After::Forget(op, attempt) => shared.attempts.forget(key, op, &attempt),
             After::TimerStarted(deadline, op) => shared.timer_started(key, deadline, op),
             After::TimerRemoved(deadline, op) => shared.timer_removed(key, deadline, op),
             After::Begin(next, begin) => shared.registry.send(shared, &next, *begin),

@@ -12,8 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::books::{delete, message_size, put};
 use super::{Gone, Owner};
+use crate::activity_types::{Control, Report};
+use crate::attempts::Attempt;
 use crate::error::Error;
 use crate::executor::AttemptEnd;
+use crate::queues::Assignment;
 use crate::types::SendSignal;
 
 /// Bytes of the messages that may wait in a run's mailbox. They are read together when the run is loaded, come
@@ -30,12 +33,20 @@ pub(crate) enum Message {
     Begin { started: Arc<Started>, stored: StoredHead },
     /// Look whether there is something to do. The permit bounds how many look at once.
     Wake(OwnedSemaphorePermit),
+    /// Put the activities that the last boot left where they belong. The permit says that they are not there yet.
+    Place(OwnedSemaphorePermit),
     /// A timer is due. The permit bounds how many are on their way at once.
     TimerFired { op: Op, deadline: Timestamp, permit: OwnedSemaphorePermit },
-    /// An attempt of an activity ended.
-    AttemptEnded { op: Op, attempt: u32, end: AttemptEnd },
-    /// A slot is free for an activity.
-    SlotGranted { op: Op, slot: OwnedSemaphorePermit },
+    /// An attempt of an activity ended in this process.
+    AttemptEnded { op: Op, attempt: Arc<Attempt>, end: AttemptEnd },
+    /// An activity that waited in its queue may begin its next attempt.
+    Assigned { op: Op, assignment: Assignment },
+    /// An attempt has sent a heartbeat that is to be made durable.
+    Beat { op: Op },
+    /// Someone says how an attempt ended. `starts`: which one; without it, whichever it is.
+    Report { op: Op, starts: Option<u32>, report: Report, reply: Reply },
+    /// An operator does something to an activity.
+    Control { op: Op, control: Control, reply: Reply },
     /// Someone sends a signal.
     Signal { signal: SendSignal, reply: Reply },
     /// Someone wants the run to end early.
@@ -57,12 +68,16 @@ impl Message {
             Self::Signal { reply, .. }
             | Self::Cancel { reply, .. }
             | Self::Terminate { reply, .. }
+            | Self::Report { reply, .. }
+            | Self::Control { reply, .. }
             | Self::Resume { reply } => reply,
             Self::Begin { .. }
             | Self::Wake(_)
+            | Self::Place(_)
             | Self::TimerFired { .. }
             | Self::AttemptEnded { .. }
-            | Self::SlotGranted { .. }
+            | Self::Assigned { .. }
+            | Self::Beat { .. }
             | Self::Evict
             | Self::Shutdown => return,
         };
@@ -81,12 +96,17 @@ impl Owner<'_> {
         match message {
             Message::Begin { .. } => {}
             Message::Wake(permit) => self.permits.push(permit),
+            // Each owner begins with that; what follows from it is in the next commit.
+            Message::Place(permit) => self.placing = Some(permit),
             Message::TimerFired { op, deadline, permit } => {
                 self.permits.push(permit);
                 self.timer_fired(op, deadline);
             }
-            Message::AttemptEnded { op, attempt, end } => self.attempt_ended(op, attempt, end),
-            Message::SlotGranted { op, slot } => self.slot_granted(op, slot),
+            Message::AttemptEnded { op, attempt, end } => self.attempt_ended(op, &attempt, end),
+            Message::Assigned { op, assignment } => self.assigned(op, assignment),
+            Message::Beat { op } => self.beat(op),
+            Message::Report { op, starts, report, reply } => self.report(op, starts, report, reply),
+            Message::Control { op, control, reply } => self.control(op, control, reply),
             message @ (Message::Signal { .. } | Message::Cancel { .. }) if self.holds_back => {
                 self.held.push(message);
             }

@@ -9,15 +9,18 @@
 //! * [`steps`]: loading, executing, closing steps
 //! * [`closing`]: the end of a run
 //! * [`activities`]: activities that have not closed
+//! * [`reports`]: what others say about them
 
 mod activities;
 mod books;
 pub(crate) mod closing;
 mod messages;
+mod reports;
 mod steps;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use refrain_engine::codec;
@@ -32,6 +35,7 @@ use tracing::Instrument;
 
 use crate::error::Error;
 use crate::executor::panic_message;
+use crate::placing::Unreadable;
 use crate::shared::Shared;
 use activities::Activities;
 use books::Books;
@@ -40,6 +44,9 @@ pub(crate) use messages::{Message, Reply};
 
 /// Messages that are taken together, so that what arrived at once is delivered at once.
 const MESSAGES_AT_ONCE: usize = 1_000;
+
+/// A run whose owner failed is looked at again after this time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The kind of parking of a run over which the host panicked.
 const HOST_PANIC: &str = "host-panic";
@@ -67,6 +74,15 @@ impl From<CommitError> for Gone {
         match error {
             CommitError::Conflict { .. } => Self::Overtaken,
             other => Self::Store(other.into()),
+        }
+    }
+}
+
+impl From<Unreadable> for Gone {
+    fn from(error: Unreadable) -> Self {
+        match error {
+            Unreadable::Store(error) => error.into(),
+            Unreadable::Damaged(error) => error.into(),
         }
     }
 }
@@ -106,21 +122,31 @@ pub(crate) async fn own(shared: Arc<Shared>, key: RunKey, mut inbox: mpsc::Unbou
                 }
                 Gone::Store(_) | Gone::Overtaken => {}
             }
-            leave_failed(&shared, &key, inbox);
+            // What is damaged stays so until someone looks at it.
+            leave_failed(&shared, &key, inbox, !matches!(gone, Gone::Damaged(_)));
         }
         Err(panic) => {
             let message = panic_message(&*panic).to_owned();
             span.in_scope(|| tracing::error!(message, "the host panicked over this run"));
             park(&shared, &key, HOST_PANIC, &panicked(&message)).instrument(span).await;
-            leave_failed(&shared, &key, inbox);
+            leave_failed(&shared, &key, inbox, true);
         }
     }
 }
 
 /// Ends an owner that failed. What it has not taken in goes to the next one; each takes at least one message,
 /// so that this comes to an end. A store that has failed has no next one.
-fn leave_failed(shared: &Arc<Shared>, key: &RunKey, mut inbox: mpsc::UnboundedReceiver<Message>) {
+fn leave_failed(
+    shared: &Arc<Shared>,
+    key: &RunKey,
+    mut inbox: mpsc::UnboundedReceiver<Message>,
+    looks_again: bool,
+) {
     shared.residents.leaves(key);
+    if looks_again {
+        // What its activities wait for must not be forgotten with it.
+        shared.alarms.set(key, Some(shared.now().after(LOOK_AGAIN)));
+    }
     shared.registry.remove(key);
     inbox.close();
     while let Ok(message) = inbox.try_recv() {
@@ -138,26 +164,37 @@ async fn open_and_run(
 ) -> Result<(), Gone> {
     loop {
         let Some(first) = inbox.recv().await else { return Ok(()) };
-        let opened = match first {
-            Message::Begin { started, stored } => Some((started, stored, None)),
-            other => read(shared, key)?.map(|(started, stored)| (started, stored, Some(other))),
-        };
-        let Some((started, stored, first)) = opened else {
-            // Something outlived its run: a timer's row, or a client's run id.
-            if shared.registry.leave(key, inbox) {
-                return Ok(());
-            }
-            continue;
+        shared.alarms.set(key, None);
+        let (started, stored, first) = match first {
+            // Who found the new run in the store may have been here before, and have gone again.
+            Message::Begin { started, stored } => (started, read_head(shared, key)?.unwrap_or(stored), None),
+            other => match read(shared, key)? {
+                Some((started, stored)) => (started, stored, Some(other)),
+                None => {
+                    // Something outlived its run: a timer's row, or a client's task token.
+                    other.refuse(Error::NotFound { what: "run", id: key.run.to_string() });
+                    if shared.registry.leave(key, inbox) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            },
         };
         return Owner::new(shared, key, started, stored, inbox).run(first).await;
     }
 }
 
 fn read(shared: &Shared, key: &RunKey) -> Result<Option<(Arc<Started>, StoredHead)>, Gone> {
-    let (started, head) = (key.started(), key.head());
+    let started = key.started();
     let Some(started) = shared.store.get(started.table, &started.bytes)? else { return Ok(None) };
-    let Some(head) = shared.store.get(head.table, &head.bytes)? else { return Ok(None) };
-    Ok(Some((Arc::new(codec::decode("run's start", &started)?), StoredHead::decode(&head)?)))
+    let Some(stored) = read_head(shared, key)? else { return Ok(None) };
+    Ok(Some((Arc::new(codec::decode("run's start", &started)?), stored)))
+}
+
+fn read_head(shared: &Shared, key: &RunKey) -> Result<Option<StoredHead>, Gone> {
+    let head = key.head();
+    let head = shared.store.get(head.table, &head.bytes)?;
+    Ok(head.map(|head| StoredHead::decode(&head)).transpose()?)
 }
 
 /// Parks the run of an owner that failed, as the store has it, so that it does not fail again and again.
@@ -207,6 +244,12 @@ struct Owner<'a> {
     held: Vec<Message>,
     /// What bounds the runs that a boot or a timer wakes at once; given back when this one has looked around.
     permits: Vec<OwnedSemaphorePermit>,
+    /// A boot waits until the activities are in their places.
+    placing: Option<OwnedSemaphorePermit>,
+    /// When there was something to do last.
+    active_at: Timestamp,
+    /// The guest has executed since its instance was counted among those that wait.
+    advanced: bool,
 }
 
 struct Instance {
@@ -241,6 +284,9 @@ impl<'a> Owner<'a> {
             holds_back: false,
             held: Vec::new(),
             permits: Vec::new(),
+            placing: None,
+            active_at: shared.now(),
+            advanced: false,
         }
     }
 
@@ -252,30 +298,47 @@ impl<'a> Owner<'a> {
         if let Some(first) = first {
             self.handle(first).await?;
         }
+        let mut idle = false;
         loop {
             self.take_messages().await?;
             self.work().await?;
             if self.shared.is_shutting_down() {
                 self.stop_activities();
+                self.flush().await?;
             }
-            let idle_at = self.shared.now().after(self.shared.options.idle_timeout);
-            let asleep = self.instance.is_none() && self.activities.is_empty() && self.retry_at.is_none();
-            if (asleep || self.shared.is_shutting_down() && self.activities.is_empty())
-                && self.shared.registry.leave(self.key, self.inbox)
-            {
-                return Ok(());
+            let idle_at = self.active_at.after(self.shared.options.idle_timeout);
+            // Attempts that run elsewhere, and tasks that wait, need no owner.
+            let lingers = self.activities.run_in_process() || !self.activities.is_empty() && !idle;
+            let asleep = self.instance.is_none() && !lingers && self.retry_at.is_none();
+            if asleep || self.shared.is_shutting_down() && self.activities.is_empty() {
+                self.keep_heartbeats();
+                self.flush().await?;
+                self.set_alarm();
+                if self.shared.registry.leave(self.key, self.inbox) {
+                    return Ok(());
+                }
             }
             let wake_at = self.activities.next_deadline().into_iter().chain(self.retry_at).min();
             tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.handle(message).await?,
+                    Some(message) => {
+                        // Heartbeats are no reason to stay.
+                        if !matches!(message, Message::Beat { .. }) {
+                            self.active_at = self.shared.now();
+                            idle = false;
+                        }
+                        self.handle(message).await?;
+                    }
                     None => return Ok(()),
                 },
                 () = self.shared.clock.sleep_until(wake_at.unwrap_or(idle_at)), if wake_at.is_some() => {
                     self.activities_due().await?;
                     self.retry_at = self.retry_at.filter(|at| *at > self.shared.now());
                 }
-                () = self.shared.clock.sleep_until(idle_at), if self.instance.is_some() => self.drop_instance(),
+                () = self.shared.clock.sleep_until(idle_at), if self.instance.is_some() || lingers && !idle => {
+                    idle = true;
+                    self.drop_instance();
+                }
             }
         }
     }
@@ -291,23 +354,30 @@ impl<'a> Owner<'a> {
 
     /// Executes while there is something to deliver, and makes durable what is not.
     async fn work(&mut self) -> Result<(), Gone> {
-        while self.dirty
-            && self.retry_at.is_none()
-            && self.books.head().status == RunStatus::Running
-            && !self.shared.is_shutting_down()
-        {
-            self.advance().await?;
-            self.take_messages().await?;
+        loop {
+            while self.dirty
+                && self.retry_at.is_none()
+                && self.books.head().status == RunStatus::Running
+                && !self.shared.is_shutting_down()
+            {
+                self.advance().await?;
+                self.take_messages().await?;
+            }
+            if !self.wait_for_local_activities().await? {
+                break;
+            }
         }
         self.flush().await?;
         self.permits.clear();
         match &self.instance {
-            Some(instance) => {
+            // What only looked around has not used it.
+            Some(instance) if std::mem::take(&mut self.advanced) => {
                 let bytes = instance.guest.resident_bytes();
                 for evicted in self.shared.residents.waits(self.key, bytes) {
                     self.shared.registry.send_if_present(&evicted, Message::Evict);
                 }
             }
+            Some(_) => {}
             None => self.shared.residents.leaves(self.key),
         }
         Ok(())

@@ -62,6 +62,8 @@ impl Owner<'_> {
             None => self.load().await?,
         };
         let Some(mut instance) = instance else { return Ok(()) };
+        self.active_at = self.shared.now();
+        self.advanced = true;
         self.shared.residents.leaves(self.key);
         self.push_arrivals(&mut instance.run);
         if instance.run.waiting().is_some() {
@@ -85,6 +87,22 @@ impl Owner<'_> {
             self.handle(message).await?;
         }
         Ok(())
+    }
+
+    /// Waits a little for the local activities of a step that has ended, so that what they answer is recorded with
+    /// it. Answers whether something has come in.
+    pub(super) async fn wait_for_local_activities(&mut self) -> Result<bool, Gone> {
+        let Some(until) = self.activities.local_until() else { return Ok(false) };
+        if until <= self.shared.now() || self.books.is_heavy() || self.shared.is_shutting_down() {
+            return Ok(false);
+        }
+        let wake_at = self.activities.next_deadline().map_or(until, |due| due.min(until));
+        tokio::select! {
+            biased;
+            Some(message) = self.inbox.recv() => self.handle(message).await?,
+            () = self.shared.clock.sleep_until(wake_at) => self.activities_due().await?,
+        }
+        Ok(true)
     }
 
     /// Gives the run what it has not been given. What nobody wants is gone with the next commit.
@@ -208,7 +226,10 @@ impl Owner<'_> {
                 if let Some(step) = instance.run.close_step() {
                     self.redone = 0;
                     self.close_step(step);
-                    self.flush().await?;
+                    let waits = self.activities.local_until().is_some_and(|until| until > self.shared.now());
+                    if !waits || self.books.is_heavy() {
+                        self.flush().await?;
+                    }
                     self.push_arrivals(&mut instance.run);
                 }
                 self.instance = Some(instance);

@@ -9,6 +9,7 @@ use refrain_engine::call::{ActivityOptions, Cancellation, Completion, Interest};
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_plugin::ActivityError;
 use refrain_runtime::RunStatus;
+use refrain_store::{CommitError, Fault, FaultyStore};
 use tokio::time::Instant;
 
 use crate::world::*;
@@ -100,7 +101,7 @@ fn an_attempt_that_takes_too_long_is_made_again_and_its_late_result_is_ignored()
         "15",
         options,
         &expect![
-            "after 21.0 s: timeout start-to-close: activity slow: the start-to-close timeout of 10s passed in attempt 2; 2 attempts"
+            "after 21.0 s: timeout start-to-close: activity slow: the start-to-close timeout of 10s passed in attempt 2: activity slow: the start-to-close timeout of 10s passed in attempt 1; 2 attempts"
         ],
     );
 }
@@ -218,11 +219,11 @@ fn a_panic_in_an_activity_is_a_failure_that_is_retried() {
 #[test]
 fn an_unknown_activity_is_a_failure_that_lists_those_that_exist() {
     check(
-        "ecko",
+        "test.ecko",
         "1",
         |_| {},
         &expect![[
-            r#"after 0.0 s: host not-found: no plugin of this host has an activity "ecko": there are echo, flaky, gate, hang, panics, slow; 0 attempts"#
+            r#"after 0.0 s: host not-found: no plugin of this host has an activity "test.ecko": there are echo, flaky, gate, hang, panics, slow; 0 attempts"#
         ]],
     );
 }
@@ -392,9 +393,9 @@ fn an_attempt_that_a_crash_cut_off_counts_and_is_made_again_if_one_is_left() {
 #[test]
 fn an_activity_whose_plugin_went_with_a_restart_fails_as_unknown() {
     let world = World::new();
-    world.activity("old", |_, _| std::future::pending());
+    world.activity("test.old", |_, _| std::future::pending());
     world.workflow("one", |host, _| async move {
-        let (a, b) = (host.activity(activity("old", 1))?, host.activity(activity("old", 2))?);
+        let (a, b) = (host.activity(activity("test.old", 1))?, host.activity(activity("test.old", 2))?);
         outcome(&host, a).await?;
         let Outcome::Failed(failure) = outcome(&host, b).await? else { panic!("a failure") };
         Ok(Completion::Failed(failure))
@@ -444,5 +445,28 @@ fn pending_activities_are_described() {
         host.terminate("t").await.unwrap();
         host.settle().await;
     });
+    world.check_rest();
+}
+
+#[test]
+fn an_attempt_that_ends_while_its_run_has_no_owner_has_not_been_lost() {
+    let world = World::new();
+    world.workflow("one", |host, _| async move {
+        let once = with("gate", 8, |options| options.retry.maximum_attempts = 1);
+        as_outcome(run(&host, once).await?)
+    });
+    // The boot, the component, the start and the step; the owner fails at the signal.
+    let full = CommitError::Full { free: 0, reserve: 1 };
+    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::Fail(5, full)));
+    world
+        .live_on(store, async |host| {
+            host.start("one", "one").await;
+            host.settle().await;
+            assert!(host.signal("one", "n", "1", None).await.is_err());
+            world.gate.add_permits(1);
+            assert_eq!(host.value("one").await, "8");
+        })
+        .unwrap();
+    assert_eq!(world.attempts(), 1);
     world.check_rest();
 }

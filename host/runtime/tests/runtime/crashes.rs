@@ -1,19 +1,29 @@
 //! The host stops at each of its writes, before and after it, and the next one brings the run to the same end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use refrain_engine::call::{Completion, Interest};
 use refrain_engine::failure::Outcome;
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
-use refrain_runtime::{Error, RunResult};
+use refrain_plugin::ActivityError;
+use refrain_runtime::{ActivityRef, Control, Error, OptionsPatch, RunResult};
 use refrain_store::{Fault, FaultyStore};
 
 use crate::basics::{countdown, fan_out, sequence};
+use crate::clients::*;
 use crate::world::*;
 
-/// What a client does, and does again with the next host where this one failed it. Answers what it got in the end.
-type Client = fn(Host) -> futures::future::BoxFuture<'static, Result<Result<Payload, String>, Error>>;
+/// What a client got in the end.
+type Got = BoxFuture<'static, Result<Result<Payload, String>, Error>>;
+
+/// What a client does, and does again with the next host where this one failed it.
+type Client = fn(Host) -> Got;
+
+/// A client that remembers from host to host what it has done.
+type Lasting = Box<dyn Fn(Host) -> Got>;
 
 /// How a workflow ended, as a client of a host that may fail sees it.
 async fn ended(host: &Host, id: &str) -> Result<Result<Payload, String>, Error> {
@@ -26,14 +36,20 @@ async fn ended(host: &Host, id: &str) -> Result<Result<Payload, String>, Error> 
 
 /// Sweeps the writes of a scenario, each `stride`-th of them.
 fn sweep(workflows: fn(&World), client: Client, stride: usize, expected: &Payload) {
+    sweep_with(workflows, &|_| Box::new(client), stride, expected);
+}
+
+/// As [`sweep`], with clients that remember.
+fn sweep_with(workflows: fn(&World), clients: &dyn Fn(&World) -> Lasting, stride: usize, expected: &Payload) {
     let writes = {
         let world = World::new();
         workflows(&world);
+        let client = clients(&world);
         let store = Arc::new(FaultyStore::new(Arc::clone(&world.store)));
         let counted = Arc::clone(&store);
         let got = world.live_on(store, async |host| {
             let got = client(host.clone()).await;
-            host.settle().await;
+            host.check_quiet().await;
             got
         });
         assert_eq!(got.unwrap().unwrap().as_ref(), Ok(expected), "without a crash");
@@ -44,12 +60,13 @@ fn sweep(workflows: fn(&World), client: Client, stride: usize, expected: &Payloa
         for fault in [Fault::StopBefore(write), Fault::StopAfter(write)] {
             let world = World::new();
             workflows(&world);
+            let client = clients(&world);
             let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), fault.clone()));
             let first = world.live_on(store, async |host| client(host).await).and_then(|got| got);
             let recorded = world.recorded();
             let got = world.live(async |host| {
                 let got = client(host.clone()).await;
-                host.settle().await;
+                host.check_quiet().await;
                 got
             });
             assert_eq!(got.unwrap().as_ref(), Ok(expected), "{fault:?}, and the first host said {first:?}");
@@ -215,6 +232,147 @@ fn a_failing_and_a_canceled_run() {
         })
     };
     sweep(workflows, client, 1, &json(5));
+}
+
+/// An activity that fails once, and then answers its input: however many attempts a crash adds.
+fn second_time(world: &World) {
+    world.activity("second time", |context, input| async move {
+        if context.attempt() == 1 { Err(ActivityError::new("Busy", "not now")) } else { Ok(input) }
+    });
+}
+
+#[test]
+fn local_activities() {
+    fn workflows(world: &World) {
+        second_time(world);
+        world.workflow("local", |host, _| async move {
+            let mut sum = 0;
+            for (name, input, is_local) in [
+                ("echo", 1, true),
+                ("echo", 2, true),
+                ("echo", 3, false),
+                ("second time", 2, true),
+                ("echo", 4, true),
+            ] {
+                let beside = host.activity(with("echo", 7, |options| options.local = true))?;
+                let command = with(name, input, |options| options.local = is_local);
+                let value = run(&host, command).await?.expect("a result");
+                sum += text(&value).parse::<u32>().expect("a number");
+                outcome(&host, beside).await?;
+            }
+            completed(sum)
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("local", "l", "null").await?;
+            ended(&host, "l").await
+        })
+    };
+    sweep(workflows, client, 1, &json(12));
+}
+
+#[test]
+fn activities_of_a_worker() {
+    fn workflows(world: &World) {
+        world.workflow("remote", |host, _| async move {
+            let mut sum = 0;
+            for n in 1..=3 {
+                let command = with(REMOTE, n, |options| options.heartbeat = Some(secs(10)));
+                let value = run(&host, command).await?.expect("a result");
+                sum += text(&value).parse::<u32>().expect("a number");
+            }
+            completed(sum)
+        });
+    }
+    let clients = |world: &World| -> Lasting {
+        let worker = Arc::new(Worker::new(world));
+        Box::new(move |host| {
+            let worker = Arc::clone(&worker);
+            Box::pin(async move {
+                host.try_start("remote", "r", "null").await?;
+                tokio::select! {
+                    got = ended(&host, "r") => got,
+                    failed = worker.work(&host) => Err(failed),
+                }
+            })
+        })
+    };
+    sweep_with(workflows, &clients, 1, &json(6));
+}
+
+#[test]
+fn pending_attempts_that_are_completed_by_their_tokens() {
+    type Tokens = Arc<Mutex<Vec<String>>>;
+    fn workflows(world: &World) {
+        world.workflow("asks", |host, _| async move {
+            let mut sum = 0;
+            for n in 1..=2 {
+                let value = run(&host, activity("ask", n)).await?.expect("a result");
+                sum += text(&value).parse::<u32>().expect("a number");
+            }
+            completed(sum)
+        });
+    }
+    /// Completes each attempt of which it has a token, until the host has said what became of that.
+    async fn answer(host: &Host, tokens: &Tokens, answered: &Mutex<usize>) -> Error {
+        loop {
+            let next = *answered.lock().unwrap();
+            let token = tokens.lock().unwrap().get(next).cloned();
+            if let Some(token) = token {
+                match host.report(&ActivityRef::Token(token), done(21)).await {
+                    Ok(()) | Err(Error::Stale { .. }) => *answered.lock().unwrap() += 1,
+                    Err(error) => return error,
+                }
+            }
+            host.pass(secs(1)).await;
+        }
+    }
+    let clients = |world: &World| -> Lasting {
+        let tokens = Tokens::default();
+        let (handed, answered) = (Arc::clone(&tokens), Arc::new(Mutex::new(0)));
+        world.activity("ask", move |context, _| {
+            handed.lock().unwrap().push(context.task_token().to_owned());
+            async { Err(ActivityError::pending()) }
+        });
+        Box::new(move |host| {
+            let (tokens, answered) = (Arc::clone(&tokens), Arc::clone(&answered));
+            Box::pin(async move {
+                host.try_start("asks", "a", "null").await?;
+                tokio::select! {
+                    got = ended(&host, "a") => got,
+                    failed = answer(&host, &tokens, &answered) => Err(failed),
+                }
+            })
+        })
+    };
+    sweep_with(workflows, &clients, 1, &json(42));
+}
+
+#[test]
+fn controls() {
+    fn workflows(world: &World) {
+        second_time(world);
+        one(world, "second time", |options| {
+            options.retry.initial_interval = secs(1_000);
+            options.retry.maximum_interval = Some(secs(1_000));
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("one", "c", "2").await?;
+            let minute = OptionsPatch { start_to_close: Some(Some(secs(60))), ..OptionsPatch::default() };
+            for control in [pause(), Control::UpdateOptions(Box::new(minute)), unpause()] {
+                host.pass(Duration::from_millis(100)).await;
+                match host.control("c", control).await {
+                    Ok(()) | Err(Error::Stale { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            ended(&host, "c").await
+        })
+    };
+    sweep(workflows, client, 1, &json(2));
 }
 
 #[test]

@@ -5,12 +5,19 @@
 
 mod activities;
 mod basics;
+mod clients;
+mod controls;
 mod crashes;
+mod heartbeats;
 mod histories;
+mod local;
+mod outside;
 mod parking;
+mod queues;
 mod races;
 mod requests;
 mod scale;
 mod shutdown;
 mod threads;
+mod workers;
 mod world;

@@ -9,15 +9,16 @@ use futures::future::BoxFuture;
 use refrain_engine::call::Interest;
 use refrain_engine::failure::FailureKind;
 use refrain_engine::guest::{Guest, Guests, OpenError, Stop, Trap};
-use refrain_engine::ids::Digest;
+use refrain_engine::ids::{Digest, Namespace};
 use refrain_engine::limits::Profile;
 use refrain_engine::run::Run;
 use refrain_engine::scripted::trap;
-use refrain_runtime::{Error, OnTrap, Parked, RunStatus};
-use refrain_store::Store;
+use refrain_runtime::{Error, ListFilter, OnTrap, Parked, RunStatus};
 use refrain_store::schema::RunKey;
+use refrain_store::{Batch, Commit, Health, MemoryStore, Order, Row, Store, StoreError, Table};
 use tokio::time::Instant;
 
+use crate::clients::*;
 use crate::world::*;
 
 async fn parked(host: &Host, id: &str) -> Parked {
@@ -333,5 +334,78 @@ fn a_damaged_journal_parks_and_can_be_terminated() {
         host.terminate("w").await.unwrap();
         assert_eq!(host.failure("w").await.message, "enough");
     });
+    world.check_rest();
+}
+
+/// A store that counts how often the heads of runs are read: each look at a run begins with that.
+struct CountedLooks(Arc<MemoryStore>, AtomicU32);
+
+impl Store for CountedLooks {
+    fn commit(&self, batch: Batch) -> Commit {
+        self.0.commit(batch)
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.1.fetch_add(u32::from(table == Table::Heads), Ordering::Relaxed);
+        self.0.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.0.range(table, from, to, order, limit)
+    }
+
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.0.close()
+    }
+}
+
+#[test]
+fn a_damaged_activity_parks_its_run_alone_and_is_not_looked_at_again_and_again() {
+    let world = World::new();
+    world.workflow("waits", |host, input| async move {
+        let remote = host.activity(activity(REMOTE, text(&input)))?;
+        let retried = with("flaky", 1, |options| options.retry.initial_interval = secs(60));
+        run(&host, retried).await?.expect("a result");
+        outcome(&host, remote).await?;
+        completed("null")
+    });
+    let damaged = world.live(async |host| {
+        let damaged = host.start("waits", "damaged").await;
+        host.start("waits", "sound").await;
+        host.settle().await;
+        damaged
+    });
+    let row = RunKey::new(Namespace::default(), damaged).activity(1);
+    let store = Arc::new(CountedLooks(Arc::clone(&world.store), AtomicU32::new(0)));
+    let looks = Arc::clone(&store);
+    let batch = Batch::new().put(row.table, row.bytes, vec![0xff, 0x00]);
+    world.store.commit(batch).wait().unwrap();
+    world
+        .live_on(store, async |host| {
+            let task = host.task("rita-1").await;
+            assert_eq!(task.workflow_id.as_str(), "sound");
+            host.complete(&task, 1).await.unwrap();
+            host.value("sound").await;
+            let parked = ListFilter { status: Some(RunStatus::Parked), ..ListFilter::default() };
+            let parked = host.runtime.list(&host.namespace, &parked, 10, None).unwrap().items;
+            assert_eq!(parked.iter().map(|run| run.run_id).collect::<Vec<_>>(), [damaged]);
+            let before = looks.1.load(Ordering::Relaxed);
+            host.pass(secs(3_600)).await;
+            assert_eq!(looks.1.load(Ordering::Relaxed), before);
+            host.terminate("damaged").await.unwrap();
+            host.check_quiet().await;
+        })
+        .unwrap();
     world.check_rest();
 }

@@ -1,14 +1,14 @@
 //! Things that happen at the same time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use refrain_engine::call::{Completion, Interest, NextRun};
 use refrain_engine::failure::{FailureKind, Outcome};
 use refrain_engine::mailbox::Event;
 use refrain_runtime::{Error, RunResult, RunStatus};
-use refrain_store::{Fault, FaultyStore};
+use refrain_store::{Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table};
 use tokio::task::JoinSet;
 
 use crate::world::*;
@@ -554,5 +554,75 @@ fn a_start_is_answered_when_it_is_durable() {
             );
         })
         .unwrap();
+    world.check_rest();
+}
+
+/// A store that tells of its third write, which is durable at once, only after five seconds.
+struct LateAnswer(Arc<MemoryStore>, AtomicU64);
+
+impl Store for LateAnswer {
+    fn commit(&self, batch: Batch) -> Commit {
+        let commit = self.0.commit(batch);
+        if self.1.fetch_add(1, Ordering::Relaxed) + 1 != 3 {
+            return commit;
+        }
+        let done = commit.wait();
+        Commit::later(async move {
+            tokio::time::sleep(secs(5)).await;
+            done
+        })
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.0.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.0.range(table, from, to, order, limit)
+    }
+
+    fn health(&self) -> refrain_store::Health {
+        self.0.health()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.0.close()
+    }
+}
+
+#[test]
+fn a_run_that_others_found_before_its_start_was_answered_goes_on_from_where_they_left_it() {
+    let mut world = World::new();
+    world.options.idle_timeout = secs(1);
+    world.workflow("counts", |host, _| async move {
+        assert_eq!(run(&host, activity("echo", 1)).await?, Ok(json(1)));
+        let mut count = 0;
+        while count < 2 {
+            count += host.wait(Interest::Everything).await?.len();
+        }
+        completed(count)
+    });
+    let store = Arc::new(LateAnswer(Arc::clone(&world.store), AtomicU64::new(0)));
+    world
+        .live_on(store, async |host| {
+            let starter = host.clone();
+            let start = tokio::spawn(async move { starter.start("counts", "c").await });
+            host.pass(secs(1)).await;
+            host.signal("c", "n", "1", None).await.unwrap();
+            host.pass(secs(3)).await;
+            assert!(!host.describe("c").await.resident && !start.is_finished());
+            start.await.unwrap();
+            host.signal("c", "n", "2", None).await.unwrap();
+            assert_eq!(host.value("c").await, "2");
+        })
+        .unwrap();
+    assert_eq!(world.attempts(), 1);
     world.check_rest();
 }

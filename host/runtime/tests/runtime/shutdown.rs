@@ -8,6 +8,7 @@ use refrain_runtime::{Error, Health, RunResult, RunStatus};
 use refrain_store::{CommitError, Fault, FaultyStore, Store};
 use tokio::time::Instant;
 
+use crate::clients::*;
 use crate::world::*;
 
 #[test]
@@ -309,5 +310,39 @@ fn an_attempt_that_the_run_canceled_ends_as_canceled_while_the_host_stops() {
     });
     world.live(async |host| assert_eq!(host.failure("c").await.kind, FailureKind::Canceled));
     assert_eq!(world.attempts(), 1);
+    world.check_rest();
+}
+
+#[test]
+fn a_report_that_meets_a_stopping_host_is_not_stale_and_the_next_host_takes_it() {
+    let world = World::new();
+    remote(&world);
+    // The boot, the component, the start, the step with its attempt; then the heartbeat is made durable.
+    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::Hold(6)));
+    let held = Arc::clone(&store);
+    let task = world
+        .live_on(store, async |host| {
+            host.start("one", "w").await;
+            let task = host.task("rita-1").await;
+            let before = held.writes();
+            host.beat(&token(&task), 1).await.unwrap();
+            host.settle().await;
+            assert_eq!((held.writes(), held.held()), (before + 1, 1), "the owner waits for the store");
+            let (worker, late) = (host.clone(), task.clone());
+            let report = tokio::spawn(async move { worker.complete(&late, 1).await });
+            host.settle().await;
+            let stopping = host.clone();
+            let stopped = tokio::spawn(async move { stopping.runtime.shutdown().await });
+            host.settle().await;
+            held.release();
+            assert_eq!(report.await.unwrap(), Err(Error::ShuttingDown));
+            stopped.await.unwrap();
+            task
+        })
+        .unwrap();
+    world.live(async |host| {
+        host.complete(&task, 1).await.unwrap();
+        assert_eq!(host.value("w").await, "1");
+    });
     world.check_rest();
 }

@@ -185,7 +185,7 @@ impl World {
 
     /// Checks what holds whenever nothing runs: no row is left of runs that have ended, and their journals replay.
     pub(crate) fn check_rest(&self) {
-        for table in [Table::Timers, Table::Activities, Table::Mailbox, Table::Ready] {
+        for table in [Table::Timers, Table::Activities, Table::Heartbeats, Table::Mailbox, Table::Ready] {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
         }

@@ -9,7 +9,24 @@ use crate::state::{State, unexpected};
 
 impl Host for State {
     fn start(&mut self, name: String, input: Payload, options: Options) -> wasmtime::Result<Op> {
-        let options = convert::activity_options(options).map_err(|misuse| misuse.of("activity.start"))?;
+        self.start_activity("activity.start", name, input, options, false)
+    }
+
+    fn start_local(&mut self, name: String, input: Payload, options: Options) -> wasmtime::Result<Op> {
+        self.start_activity("activity.start-local", name, input, options, true)
+    }
+}
+
+impl State {
+    fn start_activity(
+        &mut self,
+        import: &str,
+        name: String,
+        input: Payload,
+        options: Options,
+        local: bool,
+    ) -> wasmtime::Result<Op> {
+        let options = convert::activity_options(options, local).map_err(|misuse| misuse.of(import))?;
         let command = ActivityCommand { name, input: convert::payload_from_guest(input), options };
         match self.call(Call::Command(Command::StartActivity(command)))? {
             Reply::Op(op) => Ok(op),

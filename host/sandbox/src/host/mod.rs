@@ -17,7 +17,7 @@ use crate::state::State;
 
 /// Every function that this host offers, by interface. The gate names what is missing from it.
 pub(crate) const OFFERED: &[(&str, &[&str])] = &[
-    ("activity", &["start"]),
+    ("activity", &["start", "start-local"]),
     ("context", &["info", "now", "random-bytes", "uuid"]),
     ("control", &["finish"]),
     ("log", &["write"]),

@@ -1,5 +1,6 @@
 //! The sandbox with the real engine and small guests.
 
+mod activities;
 mod cache;
 mod determinism;
 mod hostile;

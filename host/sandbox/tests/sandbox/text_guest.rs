@@ -47,6 +47,7 @@ const IMPORTS: &str = r#"
   (import "refrain:workflow/context@0.1.0" "now" (func $now (param i32)))
   (import "refrain:workflow/context@0.1.0" "random-bytes" (func $random-bytes (param i32 i32)))
   (import "refrain:workflow/activity@0.1.0" "start" (func $activity (param i32) (result i64)))
+  (import "refrain:workflow/activity@0.1.0" "start-local" (func $local-activity (param i32) (result i64)))
   (import "refrain:workflow/timer@0.1.0" "start" (func $timer (param i64 i32 i32 i32 i32) (result i64)))
   (import "refrain:workflow/wait@0.1.0" "next" (func $next (param i32 i32 i32 i32)))
   (import "refrain:workflow/wait@0.1.0" "detach" (func $detach (param i64)))

@@ -1,6 +1,7 @@
 //! Between the engine's and the runtime's types and the JSON of the API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,7 +29,7 @@ pub(super) fn payload_out(payload: &Payload) -> (Option<Json>, Option<EncodedPay
     }
 }
 
-fn optional_payload_out(payload: Option<&Payload>) -> (Option<Json>, Option<EncodedPayload>) {
+pub(super) fn optional_payload_out(payload: Option<&Payload>) -> (Option<Json>, Option<EncodedPayload>) {
     payload.map_or((None, None), payload_out)
 }
 
@@ -44,10 +45,19 @@ pub(super) fn payload_in(
     json: Option<Json>,
     encoded: Option<EncodedPayload>,
 ) -> Result<Payload, Refusal> {
+    Ok(optional_payload_in(field, json, encoded)?.unwrap_or_else(Payload::null))
+}
+
+/// The payload that a request means with its two fields, if it has one of them.
+pub(super) fn optional_payload_in(
+    field: &str,
+    json: Option<Json>,
+    encoded: Option<EncodedPayload>,
+) -> Result<Option<Payload>, Refusal> {
     match (json, encoded) {
-        (Some(json), None) => Ok(Payload::json(Bytes::from(String::from(Box::<str>::from(json))))),
-        (None, Some(encoded)) => decode(field, encoded),
-        (None, None) => Ok(Payload::null()),
+        (Some(json), None) => Ok(Some(Payload::json(Bytes::from(String::from(Box::<str>::from(json)))))),
+        (None, Some(encoded)) => decode(field, encoded).map(Some),
+        (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(Refusal::invalid(
             format!("{field}_payload"),
             format!("{field} and {field}_payload are both there"),
@@ -255,6 +265,13 @@ fn pending_activity(activity: &runtime::PendingActivity) -> wire::PendingActivit
         op: activity.op,
         name: activity.name.clone(),
         state: activity.state.to_owned(),
+        task_queue: activity.queue.clone(),
+        runner: activity.runner.map(str::to_owned),
+        worker: activity.worker.clone(),
+        paused: activity
+            .paused
+            .as_ref()
+            .map(|(at, reason)| wire::Paused { at: time(*at), reason: reason.clone() }),
         attempt: activity.attempt,
         maximum_attempts: (activity.maximum_attempts > 0).then_some(activity.maximum_attempts),
         scheduled_at: time(activity.scheduled_at),
@@ -263,11 +280,101 @@ fn pending_activity(activity: &runtime::PendingActivity) -> wire::PendingActivit
         last_failure: activity.last_failure.as_ref().map(failure),
         last_heartbeat,
         last_heartbeat_payload,
+        last_heartbeat_at: activity.last_heartbeat_at.map(time),
     }
 }
 
 fn pending_timer(timer: runtime::PendingTimer) -> wire::PendingTimer {
     wire::PendingTimer { op: timer.op, deadline: time(timer.deadline), summary: timer.summary }
+}
+
+pub(super) fn activity_task(task: runtime::ActivityTask) -> wire::ActivityTask {
+    let (input, input_payload) = payload_out(&task.input);
+    let (last_heartbeat, last_heartbeat_payload) = optional_payload_out(task.last_heartbeat.as_ref());
+    wire::ActivityTask {
+        task_token: task.task_token,
+        activity: task.activity,
+        input,
+        input_payload,
+        attempt: task.attempt,
+        workflow_id: task.workflow_id.to_string(),
+        run_id: task.run_id.to_string(),
+        activity_id: task.op.to_string(),
+        workflow: task.workflow,
+        task_queue: task.queue,
+        namespace: task.namespace.to_string(),
+        idempotency_key: task.idempotency_key,
+        scheduled_at: time(task.scheduled_at),
+        started_at: time(task.started_at),
+        deadline: task.deadline.map(time),
+        heartbeat_timeout: task.heartbeat_timeout.map(seconds),
+        last_heartbeat,
+        last_heartbeat_payload,
+        priority: task.priority,
+    }
+}
+
+pub(super) fn heartbeat_answer(answer: runtime::HeartbeatAnswer) -> wire::HeartbeatAnswer {
+    let runtime::HeartbeatAnswer { cancel_requested, paused, reset } = answer;
+    wire::HeartbeatAnswer { cancel_requested, paused, reset }
+}
+
+pub(super) fn heartbeat(progress: &runtime::ActivityProgress) -> wire::ActivityHeartbeat {
+    let (details, details_payload) = optional_payload_out(progress.details.as_ref());
+    wire::ActivityHeartbeat {
+        event_type: wire::HEARTBEAT.to_owned(),
+        activity_id: progress.op.to_string(),
+        activity: progress.activity.clone(),
+        attempt: progress.attempt,
+        at: time(progress.at),
+        details,
+        details_payload,
+    }
+}
+
+/// A task queue as it stands now. `offered` are the activity types of this host's plugins.
+pub(super) fn task_queue(
+    queue: runtime::TaskQueueInfo,
+    now: jiff::Timestamp,
+    offered: &BTreeSet<String>,
+) -> wire::TaskQueueInfo {
+    // Clocks may be set back; and nobody wants to know it to the nanosecond.
+    let age = |since| now.duration_since(time(since)).as_millis().try_into().unwrap_or(0);
+    let runtime::QueueLimits { limits, in_process } = queue.limits;
+    wire::TaskQueueInfo {
+        name: queue.name,
+        backlog: queue.backlog,
+        oldest_task_age: queue.oldest_since.map(|since| seconds(Duration::from_millis(age(since)))),
+        running: queue.running,
+        waiting_pollers: queue.waiting_pollers,
+        pollers: queue.pollers.into_iter().map(poller).collect(),
+        by_priority: (1_u8..).zip(queue.by_priority).map(|(n, backlog)| (n.to_string(), backlog)).collect(),
+        by_activity: queue
+            .by_activity
+            .into_iter()
+            .map(|queued| wire::QueuedActivity {
+                in_process: in_process && offered.contains(&queued.activity),
+                activity: queued.activity,
+                backlog: queued.backlog,
+                running: queued.running,
+            })
+            .collect(),
+        limits: wire::QueueLimits {
+            concurrency: limits.concurrency,
+            rate: limits.rate,
+            burst: limits.burst,
+            in_process,
+        },
+    }
+}
+
+fn poller(poller: runtime::PollerInfo) -> wire::Poller {
+    wire::Poller { worker: poller.worker, last_seen: time(poller.last_seen), activities: poller.activities }
+}
+
+/// A length of time in the one unit that every reader of the API can parse without a library: `90s`, `0.5s`.
+fn seconds(length: Duration) -> String {
+    format!("{}s", length.as_secs_f64())
 }
 
 pub(super) fn component_summary(component: runtime::ComponentSummary) -> wire::ComponentSummary {
@@ -393,6 +500,15 @@ mod tests {
             let (json, encoded) = payload_out(&Payload::json(bytes));
             assert!(json.is_none());
             assert_eq!(encoded.map(|e| e.content_type).as_deref(), Some("application/json"));
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_seconds() {
+        for (millis, expected) in
+            [(500, "0.5s"), (10_000, "10s"), (90_000, "90s"), (86_400_001, "86400.001s")]
+        {
+            assert_eq!(seconds(Duration::from_millis(millis)), expected);
         }
     }
 

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use jiff::SignedDuration;
 use refrain_engine::ids::{Namespace, RunId, WorkflowId};
 use refrain_runtime::Target;
 use serde::Deserialize;
@@ -20,6 +21,9 @@ use super::problem::{Kind, Refusal};
 
 /// The largest JSON body: the largest payload in base64 and room for the other fields.
 pub const MAX_JSON_BYTES: usize = 4 * 1024 * 1024;
+
+/// The longest time that one request waits: longer than that, proxies and load balancers give connections up.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a body may pause before its connection is given up.
 const BODY_STALL: Duration = Duration::from_secs(30);
@@ -191,6 +195,27 @@ pub async fn read_body(request: Request, limit: usize, what: &str) -> Result<Byt
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
         }
     }
+}
+
+/// A length of time that a request gives.
+pub fn length_of_time(field: &str, text: &str) -> Result<Duration, Refusal> {
+    parse_length(text).ok_or_else(|| not_a_length(field, text, "write it like 30s, 1h 30m or 500ms"))
+}
+
+/// The time that a request wants to wait: `default` unless it says so, and at most [`MAX_WAIT`].
+pub fn wait_time(wait: Option<&str>, default: Duration) -> Result<Duration, Refusal> {
+    let Some(text) = wait else { return Ok(default) };
+    let remedy = || format!("write it like 30s or 500ms; more than {} s is cut to that", MAX_WAIT.as_secs());
+    let wait = parse_length(text).ok_or_else(|| not_a_length("wait", text, remedy()))?;
+    Ok(wait.min(MAX_WAIT))
+}
+
+fn parse_length(text: &str) -> Option<Duration> {
+    text.parse::<SignedDuration>().ok()?.try_into().ok()
+}
+
+fn not_a_length(field: &str, text: &str, remedy: impl Into<String>) -> Refusal {
+    Refusal::invalid(field, format!("{text:?} is not a length of time"), remedy)
 }
 
 /// The run that a request is about.

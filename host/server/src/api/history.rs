@@ -1,6 +1,8 @@
 //! A run's history: as JSON, or as server-sent events to follow it.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,15 +12,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
-use refrain_engine::ids::Namespace;
-use refrain_runtime::Target;
-use serde::Deserialize;
+use refrain_engine::ids::{Namespace, Op};
+use refrain_engine::time::Timestamp;
+use refrain_runtime::{ActivityProgress, Error, HistoryPage, Target};
+use serde::{Deserialize, Serialize};
 
-use super::extract::{ApiPath, ApiQuery, Scope, target};
+use super::extract::{ApiPath, ApiQuery, Scope, target, wait_time};
 use super::problem::Refusal;
-use super::workflows::{IdPath, wait_time};
-use super::{Host, events};
-use crate::wire::{self, HistoryEvent, Problem};
+use super::workflows::IdPath;
+use super::{Host, convert, events};
+use crate::wire::{self, ActivityHeartbeat, HistoryEvent, Problem};
 
 /// How often a stream that has nothing to say says so, for what sits between it and its reader.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -42,6 +45,9 @@ pub(super) struct HistoryQuery {
 /// number, its `event` the type and its `data` the JSON of a `HistoryEvent`; the header `Last-Event-ID` resumes after
 /// that number. The last event is `end`. A reader that resumes at the end is answered 204, which tells browsers to
 /// stay away.
+///
+/// Between them come events `heartbeat`, whose `data` is the JSON of an `ActivityHeartbeat`: how far activities that
+/// run have come, the newest of each at the beginning. They are no part of the history, and have no `id`.
 #[utoipa::path(
     get,
     path = "/workflows/{id}/history",
@@ -70,7 +76,7 @@ pub(super) async fn workflow_history(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let target = target(id, query.run_id.as_deref())?;
-    let wait = wait_time(query.wait.as_deref())?;
+    let wait = wait_time(query.wait.as_deref(), Duration::ZERO)?;
     let after = query.after.as_deref().map(|text| number("after", text)).transpose()?;
     let calls = match query.calls.as_deref() {
         None | Some("false") => false,
@@ -126,47 +132,111 @@ struct Reader {
 
 impl Reader {
     async fn read(&mut self, wait: Duration) -> Result<wire::HistoryPage, Refusal> {
+        let page = self.ask(wait).await?;
+        Ok(self.take(&page))
+    }
+
+    async fn ask(&self, wait: Duration) -> Result<HistoryPage, Refusal> {
         let runtime = self.host.runtime();
         let ask = |wait| runtime.history(&self.namespace, &self.target, self.after, wait, self.calls);
-        let page = match self.host.while_open(ask(wait)).await {
+        Ok(match self.host.while_open(ask(wait)).await {
             Some(page) => page?,
             None => ask(Duration::ZERO).await?,
-        };
+        })
+    }
+
+    fn take(&mut self, page: &HistoryPage) -> wire::HistoryPage {
         // The pages after this one are about the same run, even if the execution continues as new.
         self.target.run_id = Some(page.run_id);
         self.after = page.events.iter().map(|event| event.number).max().unwrap_or(0).max(self.after);
-        Ok(wire::HistoryPage {
+        wire::HistoryPage {
             run_id: page.run_id.to_string(),
             events: page.events.iter().map(events::event).collect(),
             closed: page.closed,
-        })
+        }
     }
 }
 
-/// The events of a page and of those after it, to the run's end or the host's.
-fn follow(reader: Reader, first: wire::HistoryPage) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(Some((reader, Some(first))), |state| async move {
-        let (mut reader, page) = state?;
-        let page = match page {
-            Some(page) => page,
-            // Nobody is left to tell but the reader, who comes again and is then told.
-            None if reader.host.is_closing() => return None,
-            None => reader.read(STREAM_WAIT).await.ok()?,
+/// What a stream hears of a run: its history, and beside it how far its activities have come.
+struct Listener {
+    reader: Reader,
+    /// The time of the newest heartbeat of each activity. `None`: the runtime has none to tell of any more.
+    heard: Option<BTreeMap<Op, Timestamp>>,
+}
+
+enum News {
+    Events(wire::HistoryPage),
+    Heartbeats(Vec<ActivityProgress>),
+}
+
+impl Listener {
+    async fn next(&mut self) -> Result<News, Refusal> {
+        // Both questions only read, so nothing is lost with the one that is dropped.
+        let page = tokio::select! {
+            // What happened comes before how far it has come.
+            biased;
+            page = self.reader.ask(STREAM_WAIT) => page?,
+            heartbeats = self.heartbeats() => {
+                match &heartbeats {
+                    Ok(news) => self.heard.get_or_insert_default().extend(news.iter().map(|beat| (beat.op, beat.at))),
+                    // The history says what is wrong with the run, if something is.
+                    Err(_) => self.heard = None,
+                }
+                return Ok(News::Heartbeats(heartbeats.unwrap_or_default()));
+            }
         };
-        let mut events: Vec<_> = page.events.iter().map(sse_event).collect();
-        if page.closed {
-            events.push(Event::default().event("end").data("{}"));
+        Ok(News::Events(self.reader.take(&page)))
+    }
+
+    /// The next heartbeats. Without any it does not answer: the history is asked again in the same time, and this with it.
+    async fn heartbeats(&self) -> Result<Vec<ActivityProgress>, Error> {
+        let Some(heard) = &self.heard else { return pending().await };
+        let Reader { host, namespace, target, .. } = &self.reader;
+        match host.runtime().activity_progress(namespace, target, heard, STREAM_WAIT).await {
+            Ok(heartbeats) if heartbeats.is_empty() => pending().await,
+            answer => answer,
+        }
+    }
+}
+
+/// The events of a page and of what follows it, to the run's end or the host's.
+fn follow(reader: Reader, first: wire::HistoryPage) -> impl Stream<Item = Result<Event, Infallible>> {
+    let listener = Listener { reader, heard: Some(BTreeMap::new()) };
+    stream::unfold(Some((listener, Some(News::Events(first)))), |state| async move {
+        let (mut listener, news) = state?;
+        let news = match news {
+            Some(news) => news,
+            // Nobody is left to tell but the reader, who comes again and is then told.
+            None if listener.reader.host.is_closing() => return None,
+            None => listener.next().await.ok()?,
+        };
+        let (mut events, closed): (Vec<_>, _) = match &news {
+            News::Events(page) => (page.events.iter().map(history_event).collect(), page.closed),
+            News::Heartbeats(heartbeats) => (
+                heartbeats.iter().map(|heartbeat| heartbeat_event(&convert::heartbeat(heartbeat))).collect(),
+                false,
+            ),
+        };
+        if closed {
+            events.push(Event::default().event(wire::END).data("{}"));
             return Some((stream::iter(events), None));
         }
-        Some((stream::iter(events), Some((reader, None))))
+        Some((stream::iter(events), Some((listener, None))))
     })
     .flatten()
     .map(Ok)
 }
 
-fn sse_event(event: &HistoryEvent) -> Event {
-    // Line ends in a JSON text stand between tokens only, so a reader that joins the lines gets the same value.
-    let data = serde_json::to_string(event).unwrap_or_default();
-    let sse = Event::default().event(&event.event_type).data(data);
+fn history_event(event: &HistoryEvent) -> Event {
+    let sse = sse_event(&event.event_type, event);
     if event.number == 0 { sse } else { sse.id(event.number.to_string()) }
+}
+
+fn heartbeat_event(heartbeat: &ActivityHeartbeat) -> Event {
+    sse_event(&heartbeat.event_type, heartbeat)
+}
+
+fn sse_event(name: &str, data: &impl Serialize) -> Event {
+    // Line ends in a JSON text stand between tokens only, so a reader that joins the lines gets the same value.
+    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
 }

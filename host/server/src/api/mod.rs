@@ -6,9 +6,12 @@
 //! | [`extract`] | what handlers take out of requests, and how requests are refused |
 //! | [`problem`] | how refusals are answered |
 //! | `components`, `workflows`, `history`, `health` | the routes |
+//! | `activities`, `activity_controls`, `task_queues` | the routes of workers, of operators, and of who watches both |
 //! | `convert`, `events` | between the runtime's types and JSON |
 //! | [`openapi`] | the document of the routes |
 
+mod activities;
+mod activity_controls;
 mod components;
 pub(crate) mod convert;
 mod events;
@@ -18,11 +21,13 @@ mod health;
 mod history;
 pub mod openapi;
 pub mod problem;
+mod task_queues;
 #[cfg(test)]
 mod tests;
 mod workflows;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,8 +48,8 @@ use utoipa_axum::routes;
 use self::guard::Access;
 use self::problem::{Kind, Refusal};
 
+pub use extract::MAX_WAIT;
 pub use health::Healthy;
-pub use workflows::MAX_WAIT;
 
 /// Uploads that are inspected at a time; more of them wait. Each one holds its compiler's memory.
 const UPLOADS: usize = 2;
@@ -69,13 +74,15 @@ struct Parts {
     closing: CancellationToken,
 }
 
-/// What the API needs to know of the configuration.
+/// What the API needs to know of the configuration and of the host's plugins.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The namespaces there are.
     pub namespaces: Vec<Namespace>,
     /// The largest component, in bytes.
     pub max_upload_bytes: usize,
+    /// The activity types of this host's plugins.
+    pub activities: BTreeSet<String>,
     /// Who may ask.
     pub access: Access,
 }
@@ -127,6 +134,10 @@ impl Host {
         self.0.settings.max_upload_bytes
     }
 
+    fn activities(&self) -> &BTreeSet<String> {
+        &self.0.settings.activities
+    }
+
     fn access(&self) -> &Access {
         &self.0.settings.access
     }
@@ -153,7 +164,23 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(workflows::signal_workflow))
         .routes(routes!(workflows::cancel_workflow))
         .routes(routes!(workflows::terminate_workflow))
-        .routes(routes!(workflows::resume_workflow));
+        .routes(routes!(workflows::resume_workflow))
+        .routes(routes!(task_queues::list_task_queues))
+        .routes(routes!(task_queues::get_task_queue))
+        .routes(routes!(activities::poll_task_queue))
+        .routes(routes!(activities::complete_task))
+        .routes(routes!(activities::fail_task))
+        .routes(routes!(activities::cancel_task))
+        .routes(routes!(activities::pending_task))
+        .routes(routes!(activities::heartbeat_task))
+        .routes(routes!(activity_controls::complete_activity))
+        .routes(routes!(activity_controls::fail_activity))
+        .routes(routes!(activity_controls::cancel_activity))
+        .routes(routes!(activity_controls::heartbeat_activity))
+        .routes(routes!(activity_controls::pause_activity))
+        .routes(routes!(activity_controls::unpause_activity))
+        .routes(routes!(activity_controls::reset_activity))
+        .routes(routes!(activity_controls::update_activity_options));
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .nest("/v1", namespaced.clone())
         .nest(NAMESPACED, namespaced)

@@ -8,7 +8,7 @@ use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::{NAMESPACED, routes};
-use crate::wire::Problem;
+use crate::wire::{ActivityHeartbeat, Problem};
 
 /// What the document says besides the routes.
 #[derive(OpenApi)]
@@ -21,16 +21,18 @@ use crate::wire::Problem;
             `_payload` appended, as an `EncodedPayload`.\n\n\
             **Names.** Ids in paths are percent-encoded. Each path under `/v1/` is also there under \
             `/v1/namespaces/{namespace}/`; without it, the namespace is `default`.\n\n\
-            **Errors** are problem details (RFC 9457) with a `hint`. Besides those listed with a route, each one \
+            **Errors** are problem details (RFC 9457) with a `code` and a `hint`. Besides those listed with a route, each one \
             answers 400 for a request that cannot be read, 401 without the API key if the host wants one, 403 for a \
             foreign `Host` or `Origin`, 404 for an unknown namespace, 415 for a body that is not JSON, and 503 while \
             the host goes down. Unknown fields and parameters are refused.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem)),
+    components(schemas(ActivityHeartbeat, Problem)),
     tags(
         (name = "components", description = "What runs: uploaded WebAssembly components"),
         (name = "workflows", description = "Executions of workflows"),
+        (name = "activities", description = "Attempts of activities, for workers; and what is done to activities by hand"),
+        (name = "task queues", description = "What waits for workers"),
         (name = "host", description = "The host itself"),
     )
 )]

@@ -13,6 +13,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Seconds after which a refusal that passes by itself is worth another try.
 const RETRY_AFTER: &str = "1";
+/// The same for a task queue without room: tasks are made faster than they are done, and a second frees little.
+const QUEUE_FULL_RETRY_AFTER: &str = "5";
 
 /// Every kind of problem the API has. Their names are part of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Kind {
     Ambiguous,
     /// The run is over.
     Closed,
+    /// Nobody waits for the attempt any more.
+    StaleTask,
     /// Something exceeds a limit.
     TooLarge,
     /// The body has another content type.
@@ -51,6 +55,8 @@ pub enum Kind {
     InvalidComponent,
     /// Too much at once.
     Busy,
+    /// A task queue has no room.
+    QueueFull,
     /// The host failed.
     Internal,
     /// The host is going down.
@@ -88,6 +94,7 @@ impl Kind {
                 ("ambiguous", "Several components define the workflow type", StatusCode::CONFLICT)
             }
             Self::Closed => ("closed", "The run is over", StatusCode::CONFLICT),
+            Self::StaleTask => ("stale-task", "Nobody waits for this attempt any more", StatusCode::CONFLICT),
             Self::TooLarge => ("too-large", "It is too large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",
@@ -98,6 +105,7 @@ impl Kind {
                 ("invalid-component", "The component cannot be run here", StatusCode::UNPROCESSABLE_ENTITY)
             }
             Self::Busy => ("busy", "Too much at once", StatusCode::TOO_MANY_REQUESTS),
+            Self::QueueFull => ("queue-full", "The task queue has no room", StatusCode::TOO_MANY_REQUESTS),
             Self::Internal => ("internal", "The host failed", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => {
                 ("unavailable", "The host is not available", StatusCode::SERVICE_UNAVAILABLE)
@@ -175,6 +183,7 @@ impl From<Refusal> for Problem {
         let (slug, title, status) = refusal.kind.describe();
         Self {
             problem_type: format!("urn:refrain:problem:{slug}"),
+            code: slug.to_owned(),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: refusal.detail,
@@ -187,20 +196,19 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (_, _, status) = self.kind.describe();
+        let kind = self.kind;
+        let (_, _, status) = kind.describe();
         // Strings and numbers always serialise.
         let body = serde_json::to_string(&Problem::from(self)).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let headers = response.headers_mut();
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-            }
-            _ => {}
-        }
+        let (name, value) = match kind {
+            Kind::Unauthorized => (header::WWW_AUTHENTICATE, "Bearer"),
+            Kind::Busy | Kind::Unavailable => (header::RETRY_AFTER, RETRY_AFTER),
+            Kind::QueueFull => (header::RETRY_AFTER, QUEUE_FULL_RETRY_AFTER),
+            _ => return response,
+        };
+        headers.insert(name, HeaderValue::from_static(value));
         response
     }
 }
@@ -221,9 +229,11 @@ impl From<Error> for Refusal {
             Error::Closed { .. } => Kind::Closed,
             Error::Invalid { .. } => Kind::Invalid,
             Error::TooLarge { .. } => Kind::TooLarge,
+            Error::Stale { .. } => Kind::StaleTask,
             Error::Busy { .. } => Kind::Busy,
+            Error::QueueFull { .. } => Kind::QueueFull,
             Error::Full => Kind::Full,
-            Error::ShuttingDown | Error::Poisoned(_) => Kind::Unavailable,
+            Error::ShuttingDown | Error::Changing { .. } | Error::Poisoned(_) => Kind::Unavailable,
             Error::Internal(what) => return Self::internal(what),
         };
         let mut refusal = Self::new(kind, detail, hint);

@@ -5,11 +5,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::SignedDuration;
 use refrain_runtime::{ListFilter, RunResult, SendSignal, StartWorkflow};
 use serde::Deserialize;
 
-use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, workflow_id};
+use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, wait_time, workflow_id};
 use super::problem::Refusal;
 use super::{Host, convert};
 use crate::suggest::nearest;
@@ -22,8 +21,6 @@ use crate::wire::{
 const PAGE_SIZE: usize = 100;
 /// Entries of a page at most: one answer stays well below a megabyte.
 const MAX_PAGE_SIZE: usize = 1_000;
-/// The longest time that one request waits: longer than that, proxies and load balancers give connections up.
-pub const MAX_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 pub(super) struct IdPath {
@@ -71,19 +68,6 @@ pub(super) fn page_size(limit: Option<&str>) -> Result<usize, Refusal> {
     }
 }
 
-/// The time that a request wants to wait: not at all unless it says so, and at most [`MAX_WAIT`].
-pub(super) fn wait_time(wait: Option<&str>) -> Result<Duration, Refusal> {
-    let Some(text) = wait else { return Ok(Duration::ZERO) };
-    match text.parse::<SignedDuration>().map(Duration::try_from) {
-        Ok(Ok(wait)) => Ok(wait.min(MAX_WAIT)),
-        _ => Err(Refusal::invalid(
-            "wait",
-            format!("{text:?} is not a length of time"),
-            format!("write it like 30s or 500ms; more than {} s is cut to that", MAX_WAIT.as_secs()),
-        )),
-    }
-}
-
 /// Start an execution
 ///
 /// The answer comes when the start is durable. An id that names a running execution is refused, so of many starts
@@ -99,6 +83,7 @@ pub(super) fn wait_time(wait: Option<&str>) -> Result<Duration, Refusal> {
         (status = 400, description = "A field is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No component defines the type", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The execution is running, or several components define the type", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The task queue has no room (`queue-full`)", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn start_workflow(
@@ -219,7 +204,7 @@ pub(super) async fn workflow_result(
     ApiPath(IdPath { id }): ApiPath<IdPath>,
     ApiQuery(query): ApiQuery<ResultQuery>,
 ) -> Result<(StatusCode, Json<wire::RunResult>), Refusal> {
-    let wait = wait_time(query.wait.as_deref())?;
+    let wait = wait_time(query.wait.as_deref(), Duration::ZERO)?;
     let target = target(id, query.run_id.as_deref())?;
     let runtime = host.runtime();
     let result = match host.while_open(runtime.result(&namespace, &target, wait)).await {

@@ -51,6 +51,25 @@ pub(super) async fn measure(
     Ok(())
 }
 
+/// Measures local activities against the same load with ordinary ones.
+pub(super) async fn measure_local(
+    local: Load,
+    ordinary: Load,
+    component: &[u8],
+    options: &Options,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    for &clients in &options.clients {
+        let without = drive(Kept::OnDisk, clients, ordinary, component, options).await?;
+        let with = drive(Kept::OnDisk, clients, local, component, options).await?;
+        let key = (local.name, clients);
+        report.against(key, "throughput", with.per_second, "runs/s", without.per_second);
+        let p50 = |seen: &Seen| seen.latency.value_at_quantile(0.50) as f64;
+        report.against(key, "latency_p50", p50(&with), "us", p50(&without));
+    }
+    Ok(())
+}
+
 async fn drive(
     kept: Kept,
     clients: usize,

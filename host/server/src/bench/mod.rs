@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | `hello` | runs of one activity | the same load on a store in memory |
 //! | `sequence` | runs of ten activities in a row | the same load on a store in memory; for one client's latency, as many `fdatasync`s as the run makes commits |
+//! | `local` | runs of ten local activities in a row | the same runs with ordinary ones: the ratio is what they save |
+//! | `workers` | activities done by a worker over HTTP | the same activities in the host's process |
 //! | `sleep` | accepting sleeping runs, the memory they take, how late they wake | - |
 //! | `replay` | replaying journals of 1,000, 10,000 and 100,000 entries | a host call that reads the clock |
 //! | `open-ops` | a wait while 1,000 ops are open | a wait while none is |
@@ -17,6 +19,7 @@ mod replay;
 mod report;
 mod rig;
 mod sleep;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -33,6 +36,10 @@ pub enum Workload {
     Hello,
     /// Runs of ten activities in a row.
     Sequence,
+    /// Runs of ten local activities in a row.
+    Local,
+    /// Activities of a worker over HTTP.
+    Workers,
     /// Sleeping runs.
     Sleep,
     /// Replays of journals.
@@ -50,6 +57,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// How many clients ask at once, one measurement after the other.
     pub clients: Vec<usize>,
+    /// How many polls of the worker wait at once, and how many tasks it does at once, for the workload `workers`.
+    pub pollers: Vec<usize>,
     /// How long each measurement takes.
     pub seconds: u64,
     /// How many runs sleep.
@@ -72,6 +81,8 @@ pub async fn run(workload: Workload, options: &Options, report: &mut Report) -> 
     match workload {
         Workload::Hello => load::measure(HELLO, &component, options, report).await,
         Workload::Sequence => load::measure(SEQUENCE, &component, options, report).await,
+        Workload::Local => load::measure_local(LOCAL, SEQUENCE, &component, options, report).await,
+        Workload::Workers => workers::measure(&component, options, report).await,
         Workload::Sleep => sleep::measure(&component, options, report).await,
         Workload::Replay => replay::measure(&component, options, report).await,
         Workload::OpenOps => replay::measure_open_ops(&component, options, report).await,
@@ -84,6 +95,9 @@ const HELLO: Load = Load { name: "hello", workflow: "bench_hello", input: "null"
 /// Ten activities in a row. Twelve commits: the start, and eleven steps.
 const SEQUENCE: Load =
     Load { name: "sequence", workflow: "bench_sequence", input: r#"{"n":10}"#, commits: 12 };
+
+/// Ten local activities in a row: the start, and as a rule one commit with all steps.
+const LOCAL: Load = Load { name: "local", workflow: "bench_local", input: r#"{"n":10}"#, commits: 2 };
 
 impl Options {
     fn transport(&self) -> Transport {

@@ -1,8 +1,10 @@
 //! A host of the bench's own: in this process, over a new data directory or over memory.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,7 +12,9 @@ use bytes::Bytes;
 use refrain_engine::ids::{Digest, Namespace, WorkflowId};
 use refrain_engine::payload::Payload;
 use refrain_plugin::{Activity, Plugin};
-use refrain_runtime::{Options, RunResult, RunStatus, Runtime, StartWorkflow, SystemClock, Target};
+use refrain_runtime::{
+    Options, QueueLimits, RunResult, RunStatus, Runtime, StartWorkflow, SystemClock, Target,
+};
 use refrain_sandbox::{ComponentSource, Sandbox, SandboxOptions};
 use refrain_store::{Blobs, MemoryStore, RedbOptions, RedbStore, Store};
 use tempfile::TempDir;
@@ -48,6 +52,8 @@ pub(super) struct Rig {
     pub(super) sandbox: Sandbox,
     pub(super) store: Arc<dyn Store>,
     pub(super) namespace: Namespace,
+    /// What this process has done.
+    pub(super) done: Arc<AtomicU64>,
     http: Option<SocketAddr>,
     _dir: TempDir,
 }
@@ -58,8 +64,12 @@ pub(super) enum Caller {
     Http(Client),
 }
 
-/// An activity that does nothing.
-struct Noop;
+/// An activity that does nothing, and counts how often it did.
+#[derive(Clone, Default)]
+pub(super) struct Noop(pub(super) Arc<AtomicU64>);
+
+/// The task queue that workers alone serve.
+pub(super) const WORKERS_QUEUE: &str = "workers";
 
 impl Plugin for Noop {
     fn name(&self) -> &'static str {
@@ -67,7 +77,11 @@ impl Plugin for Noop {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        vec![Activity::new("bench.noop", |_, (): ()| async move { Ok(()) })]
+        let done = Arc::clone(&self.0);
+        vec![Activity::new("bench.noop", move |_, (): ()| {
+            done.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(()) }
+        })]
     }
 }
 
@@ -95,11 +109,18 @@ impl Rig {
             })
         };
         let sandbox = Sandbox::new(SandboxOptions::default(), source)?;
-        let options = Options { resident_instances: sandbox.max_resident(), ..Options::default() };
+        let noop = Noop::default();
+        let done = Arc::clone(&noop.0);
+        let workers_alone = QueueLimits { in_process: false, ..QueueLimits::default() };
+        let options = Options {
+            resident_instances: sandbox.max_resident(),
+            task_queues: BTreeMap::from([(WORKERS_QUEUE.to_owned(), workers_alone)]),
+            ..Options::default()
+        };
         let runtime = Runtime::start(
             Arc::clone(&store),
             Arc::new(sandbox.clone()),
-            vec![Box::new(Noop)],
+            vec![Box::new(noop)],
             Arc::new(SystemClock),
             options,
         )
@@ -114,7 +135,7 @@ impl Rig {
             Transport::InProcess => None,
             Transport::Http => Some(serve(&runtime, &sandbox, blobs, &namespace).await?),
         };
-        Ok(Self { runtime, sandbox, store, namespace, http, _dir: dir })
+        Ok(Self { runtime, sandbox, store, namespace, done, http, _dir: dir })
     }
 
     pub(super) fn caller(&self) -> anyhow::Result<Caller> {
@@ -124,6 +145,11 @@ impl Rig {
                 Caller::Http(Client::new(&format!("http://{address}"), self.namespace.as_str(), None)?)
             }
         })
+    }
+
+    /// Where the host is served.
+    pub(super) fn address(&self) -> anyhow::Result<String> {
+        self.http.map(|address| format!("http://{address}")).context("the rig is not served")
     }
 
     /// Stops the host.
@@ -143,7 +169,9 @@ async fn serve(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let access = Access::new(address, Vec::new(), Vec::new(), None);
-    let settings = Settings { namespaces: vec![namespace.clone()], max_upload_bytes: 0, access };
+    let namespaces = vec![namespace.clone()];
+    let activities = Noop::default().activities().iter().map(|activity| activity.name().to_owned()).collect();
+    let settings = Settings { namespaces, max_upload_bytes: 0, activities, access };
     let host = Host::new(runtime.clone(), sandbox.clone(), blobs, settings);
     tokio::spawn(async move { axum::serve(crate::serve::prompt(listener), api::app(host)).await });
     Ok(address)

@@ -18,6 +18,9 @@ pub(super) struct Bench {
     /// How many clients ask at once; several numbers are measured one after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     clients: Vec<usize>,
+    /// How many tasks a worker polls for and does at once, for the workload `workers`.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
+    pollers: Vec<usize>,
     /// How long each measurement takes.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -41,11 +44,11 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self, json: bool) -> Ending {
-        let Self { workload, clients, seconds, sleepers, http, dir, component } = self;
-        if clients.contains(&0) || seconds == 0 || sleepers == 0 {
-            return Err(CliError::usage("--clients, --seconds and --sleepers are at least 1"));
+        let Self { workload, clients, pollers, seconds, sleepers, http, dir, component } = self;
+        if clients.contains(&0) || pollers.contains(&0) || seconds == 0 || sleepers == 0 {
+            return Err(CliError::usage("--clients, --pollers, --seconds and --sleepers are at least 1"));
         }
-        let options = bench::Options { component, dir, clients, seconds, sleepers, http };
+        let options = bench::Options { component, dir, clients, pollers, seconds, sleepers, http };
         let runtime =
             tokio::runtime::Runtime::new().map_err(|error| CliError::system("cannot start", &error))?;
         runtime

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::output::Output;
-use crate::client::{Client, ClientError, HistoryQuery};
-use crate::render::timeline::{Attributes, Timeline};
-use crate::wire::{HistoryEvent, HistoryPage, Parked};
+use crate::client::{Client, ClientError, HistoryQuery, StreamEvent};
+use crate::render::timeline::{Attributes, Timeline, progress};
+use crate::wire::{HistoryEvent, Parked};
 
 /// How long a host may be away before waiting for it ends. A restart with much to recover takes some seconds.
 pub(super) const HOST_AWAY: Duration = Duration::from_secs(60);
 /// The first pause between two tries; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long one question waits for events. Between two it is seen whether the run is parked.
-const HISTORY_WAIT: Duration = Duration::from_secs(5);
+/// How long no event of the history comes until it is seen whether the run is parked.
+const QUIET: Duration = Duration::from_secs(5);
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 /// Names of open ops that the spinner shows.
@@ -29,6 +29,8 @@ pub(super) struct Progress {
     spinner: Option<ProgressBar>,
     timeline: Timeline,
     open: BTreeMap<u64, String>,
+    /// How far the activity has come that was heard of last.
+    heartbeat: Option<(String, String)>,
 }
 
 impl Progress {
@@ -41,7 +43,7 @@ impl Progress {
             spinner.enable_steady_tick(TICK);
             spinner
         });
-        Self { out, spinner, timeline: Timeline::default(), open: BTreeMap::new() }
+        Self { out, spinner, timeline: Timeline::default(), open: BTreeMap::new(), heartbeat: None }
     }
 
     /// A line about something else than the run.
@@ -52,11 +54,21 @@ impl Progress {
         }
     }
 
-    /// The run's next event.
-    fn event(&mut self, event: &HistoryEvent) {
-        let lines = self.timeline.event(event);
-        self.say(&lines);
-        self.note(event);
+    /// What was heard of the run.
+    fn hear(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::History(event) => {
+                let lines = self.timeline.event(event);
+                self.say(&lines);
+                self.note(event);
+            }
+            // On a terminal the newest one is enough.
+            StreamEvent::Heartbeat(heartbeat) if self.spinner.is_some() => {
+                self.heartbeat = Some((heartbeat.activity_id.clone(), progress(heartbeat)));
+            }
+            StreamEvent::Heartbeat(heartbeat) => self.out.say(&self.timeline.heartbeat(heartbeat)),
+            StreamEvent::End => {}
+        }
         if let Some(spinner) = &self.spinner {
             spinner.set_message(self.waiting_for());
         }
@@ -71,6 +83,7 @@ impl Progress {
             "timer-started" => drop(self.open.insert(op, "a timer".to_owned())),
             "activity-completed" | "activity-failed" | "timer-fired" | "op-canceled" | "op-detached" => {
                 self.open.remove(&op);
+                self.heartbeat.take_if(|(activity, _)| *activity == op.to_string());
             }
             _ => {}
         }
@@ -85,7 +98,12 @@ impl Progress {
             .map(|(name, count)| if *count == 1 { (*name).to_owned() } else { format!("{name} ×{count}") })
             .collect();
         let more = if names.len() > SHOWN_OPS { ", ..." } else { "" };
-        if shown.is_empty() { String::new() } else { format!("waiting for {}{more}", shown.join(", ")) }
+        let heartbeat = self.heartbeat.as_ref().map(|(_, words)| format!(" · {words}")).unwrap_or_default();
+        if shown.is_empty() {
+            String::new()
+        } else {
+            format!("waiting for {}{more}{heartbeat}", shown.join(", "))
+        }
     }
 }
 
@@ -126,28 +144,49 @@ pub(super) async fn persistently<T>(
     }
 }
 
-/// Reads a run's history to its end and hands over each page; `idle` is called when a while nothing happened.
+/// Listens to a run to its end and hands over what is heard; `idle` is called when a while nothing happened.
 pub(super) async fn follow(
     client: &Client,
     id: &str,
     mut query: HistoryQuery,
     say: impl Fn(&str),
-    mut page: impl FnMut(&HistoryPage, &str),
+    mut hear: impl FnMut(&StreamEvent),
     idle: impl AsyncFn() -> Result<(), ClientError>,
 ) -> Result<(), ClientError> {
-    query.wait = HISTORY_WAIT;
+    if query.run_id.is_none() {
+        // What comes after a break is about the same run, even if the execution has continued as new meanwhile.
+        let run = persistently(&say, async || client.describe(id, None).await).await?.value;
+        query.run_id = Some(run.run_id);
+    }
+    let mut heard = BTreeMap::new();
+    let mut quiet_until = Instant::now() + QUIET;
     loop {
-        let answer = persistently(&say, async || client.history(id, query.clone()).await).await?;
-        let next = answer.value;
-        page(&next, &answer.text);
-        if next.closed {
-            return Ok(());
+        let mut stream = persistently(&say, async || client.events(id, query.clone()).await).await?;
+        loop {
+            match timeout_at(quiet_until, stream.next()).await {
+                Err(_) => idle().await?,
+                Ok(Ok(Some(event))) => match &event {
+                    StreamEvent::History(happened) => {
+                        hear(&event);
+                        query.after = query.after.max(happened.number);
+                    }
+                    StreamEvent::Heartbeat(heartbeat) => {
+                        // A stream that begins again tells the newest ones again.
+                        if heard.insert(heartbeat.activity_id.clone(), heartbeat.at) != Some(heartbeat.at) {
+                            hear(&event);
+                        }
+                        continue;
+                    }
+                    StreamEvent::End => return Ok(()),
+                },
+                // The host goes down, or went.
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) if error.is_passing() => break,
+                Ok(Err(error)) => return Err(error),
+            }
+            quiet_until = Instant::now() + QUIET;
         }
-        query.run_id = Some(next.run_id);
-        match next.events.iter().map(|event| event.number).max() {
-            Some(last) => query.after = query.after.max(last),
-            None => idle().await?,
-        }
+        sleep(FIRST_PAUSE).await;
     }
 }
 
@@ -178,8 +217,7 @@ pub(super) async fn watch(
     loop {
         let query = HistoryQuery { run_id: Some(run_id.clone()), ..HistoryQuery::default() };
         let say = |words: &str| progress.borrow().say(words);
-        let show =
-            |page: &HistoryPage, _: &str| page.events.iter().for_each(|e| progress.borrow_mut().event(e));
+        let hear = |event: &StreamEvent| progress.borrow_mut().hear(event);
         let tell_if_parked = async || {
             let why = why_parked(client, id, Some(&run_id)).await?;
             if let Some(why) = &why
@@ -193,7 +231,7 @@ pub(super) async fn watch(
             parked.set(why.is_some());
             Ok(())
         };
-        follow(client, id, query, &say, show, tell_if_parked).await?;
+        follow(client, id, query, &say, hear, tell_if_parked).await?;
         let result = persistently(&say, async || client.result(id, None, Duration::ZERO).await).await?.value;
         if result.status.is_closed() || result.run_id == run_id {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The argument of a workflow or a signal, as the command line gives it.
+//! JSON values as the command line gives them: the argument of a workflow or a signal, the result of an activity.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,19 +23,28 @@ pub(super) struct InputArgs {
 impl InputArgs {
     /// The argument, checked to be JSON and otherwise untouched.
     pub(super) fn read(&self) -> Result<Option<Json>, CliError> {
-        let (text, origin) = match (&self.input, &self.input_file) {
-            (Some(text), _) => (text.clone(), "--input".to_owned()),
-            (None, Some(path)) => (read_file(path)?, format!("the file {}", path.display())),
-            (None, None) => return Ok(None),
-        };
-        parse_json(text, &origin).map(Some)
+        read_json("--input", self.input.as_deref(), self.input_file.as_deref())
     }
+}
+
+/// The JSON of an option, or of the file that it names instead.
+pub(super) fn read_json(
+    option: &str,
+    inline: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Option<Json>, CliError> {
+    let (text, origin) = match (inline, file) {
+        (Some(text), _) => (text.to_owned(), option.to_owned()),
+        (None, Some(path)) => (read_file(path)?, format!("the file {}", path.display())),
+        (None, None) => return Ok(None),
+    };
+    parse_json(text, &origin).map(Some)
 }
 
 /// Checks that a text is JSON.
 pub(super) fn parse_json(text: String, origin: &str) -> Result<Json, CliError> {
     let refuse = |error| {
-        let hint = "a string needs quotes of its own: --input '\"text\"'";
+        let hint = "a string needs quotes of its own, like '\"text\"'";
         CliError::usage(format!("{origin} is not JSON: {error}; {hint}"))
     };
     RawValue::from_string(text).map_err(refuse)

@@ -3,6 +3,14 @@
 //! Data goes to standard output, words to standard error. With `--json`, standard output has what the host answered,
 //! byte for byte. Exit codes are listed in [`Exit`] and in `--help`.
 
+mod activity_cancel;
+mod activity_complete;
+mod activity_fail;
+mod activity_heartbeat;
+mod activity_pause;
+mod activity_reset;
+mod activity_unpause;
+mod activity_update_options;
 mod bench;
 mod component_list;
 mod component_push;
@@ -12,6 +20,8 @@ mod follow;
 mod input;
 mod output;
 mod server;
+mod task_queue_list;
+mod task_queue_show;
 mod workflow_cancel;
 mod workflow_describe;
 mod workflow_execute;
@@ -30,8 +40,9 @@ use clap::{Args, Parser, Subcommand};
 pub use exit::{CliError, Exit};
 use output::Output;
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::config::DEFAULT_LISTEN;
+use crate::wire::Done;
 
 /// A durable workflow host: workflows are WebAssembly components, and survive the host.
 #[derive(Debug, Parser)]
@@ -72,9 +83,27 @@ enum Command {
     Component(ComponentCommand),
     /// Measure this machine and this build.
     Bench(bench::Bench),
+    /// End activities by hand, and pause, reset or change them.
+    #[command(subcommand, visible_alias = "activities")]
+    Activity(ActivityCommand),
+    /// Look at task queues: what waits in them, what runs, and who polls.
+    #[command(subcommand, visible_alias = "task-queues")]
+    TaskQueue(TaskQueueCommand),
     /// Start executions, look at them, and talk to them.
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(WorkflowCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ActivityCommand {
+    Complete(activity_complete::Complete),
+    Fail(activity_fail::Fail),
+    Cancel(activity_cancel::Cancel),
+    Heartbeat(activity_heartbeat::Heartbeat),
+    Pause(activity_pause::Pause),
+    Unpause(activity_unpause::Unpause),
+    Reset(activity_reset::Reset),
+    UpdateOptions(activity_update_options::UpdateOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +111,12 @@ enum ComponentCommand {
     Push(component_push::Push),
     List(component_list::List),
     Show(component_show::Show),
+}
+
+#[derive(Debug, Subcommand)]
+enum TaskQueueCommand {
+    List(task_queue_list::List),
+    Show(task_queue_show::Show),
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,6 +149,8 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Server(server) => server.run(cli.global.api_key),
         Command::Bench(bench) => bench.run(cli.global.json),
+        Command::Activity(command) => with_client(cli.global, |context| activity(command, context)),
+        Command::TaskQueue(command) => with_client(cli.global, |context| task_queue(command, context)),
         Command::Component(command) => with_client(cli.global, |context| component(command, context)),
         Command::Workflow(command) => with_client(cli.global, |context| workflow(command, context)),
     };
@@ -129,6 +166,26 @@ fn with_client<F: Future<Output = Ending>>(global: Global, run: impl FnOnce(Cont
     let context = Context { client, out: Output::new(global.json) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| CliError::system("cannot start", &error))?.block_on(run(context))
+}
+
+async fn activity(command: ActivityCommand, context: Context) -> Ending {
+    match command {
+        ActivityCommand::Complete(complete) => complete.run(&context).await,
+        ActivityCommand::Fail(fail) => fail.run(&context).await,
+        ActivityCommand::Cancel(cancel) => cancel.run(&context).await,
+        ActivityCommand::Heartbeat(heartbeat) => heartbeat.run(&context).await,
+        ActivityCommand::Pause(pause) => pause.run(&context).await,
+        ActivityCommand::Unpause(unpause) => unpause.run(&context).await,
+        ActivityCommand::Reset(reset) => reset.run(&context).await,
+        ActivityCommand::UpdateOptions(update) => update.run(&context).await,
+    }
+}
+
+async fn task_queue(command: TaskQueueCommand, context: Context) -> Ending {
+    match command {
+        TaskQueueCommand::List(list) => list.run(&context).await,
+        TaskQueueCommand::Show(show) => show.run(&context).await,
+    }
 }
 
 async fn component(command: ComponentCommand, context: Context) -> Ending {
@@ -164,10 +221,38 @@ struct RunArgs {
     run_id: Option<String>,
 }
 
+/// Which activity of a run: arguments that several commands share.
+#[derive(Debug, Args)]
+struct ActivityArgs {
+    /// The execution's id.
+    #[arg(value_name = "WORKFLOW_ID")]
+    id: String,
+    /// The activity's number in its run, as `workflow describe` shows it.
+    #[arg(value_name = "ACTIVITY_ID")]
+    activity: u64,
+    /// The run; the execution's latest one unless given.
+    #[arg(long, value_name = "RUN_ID")]
+    run_id: Option<String>,
+}
+
+/// Says that what was asked of the host is done.
+fn done(out: Output, answer: &Answer<Done>, words: &str) -> Exit {
+    if out.is_json() {
+        out.json_line(&answer.text);
+    }
+    out.say(words);
+    Exit::Ok
+}
+
 /// A length of time as people write it: `30s`, `1m 30s`.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let length = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
     length.try_into().map_err(|_| "a length of time is not negative".to_owned())
+}
+
+/// A length of time that goes to the host as it is written.
+fn checked_duration(text: &str) -> Result<String, String> {
+    parse_duration(text).map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! `refrain workflow describe`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{Context, Ending, Exit, RunArgs};
 use crate::client::{Client, ClientError};
-use crate::render;
+use crate::render::describe::{Beside, description};
 use crate::wire::{Description, Failure, Status};
 
 /// Look at a run: where it stands, what it waits for, why it is parked or did not complete.
@@ -22,10 +23,11 @@ impl Describe {
         if context.out.is_json() {
             context.out.json_line(&answer.text);
         } else {
-            let run = &answer.value;
-            context
-                .out
-                .data(&render::describe::description(run, failure(&context.client, run).await?.as_ref()));
+            let (client, run) = (&context.client, &answer.value);
+            let failure = failure(client, run).await?;
+            let unserved = unserved(client, run).await?;
+            let beside = Beside { failure, unserved, now: jiff::Timestamp::now() };
+            context.out.data(&description(run, &beside));
         }
         Ok(Exit::Ok)
     }
@@ -37,4 +39,20 @@ async fn failure(client: &Client, run: &Description) -> Result<Option<Failure>, 
         return Ok(None);
     }
     Ok(client.result(&run.id, Some(&run.run_id), Duration::ZERO).await?.value.failure)
+}
+
+/// Which of a run's activities wait for a worker where none polls: nothing happens to them until one does.
+async fn unserved(client: &Client, run: &Description) -> Result<BTreeSet<u64>, ClientError> {
+    let mut queues = BTreeMap::new();
+    let mut unserved = BTreeSet::new();
+    for activity in run.pending_activities.iter().filter(|activity| activity.state == "scheduled") {
+        let name = activity.task_queue.as_str();
+        if !queues.contains_key(name) {
+            queues.insert(name, client.task_queue(name).await?.value);
+        }
+        if queues.get(name).is_some_and(|queue| !queue.is_served(&activity.name)) {
+            unserved.insert(activity.op);
+        }
+    }
+    Ok(unserved)
 }

@@ -3,17 +3,18 @@
 use std::cell::Cell;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::follow::{follow, why_parked};
 use super::output::Output;
 use super::{Context, Ending, Exit, RunArgs};
-use crate::client::HistoryQuery;
+use crate::client::{HistoryQuery, StreamEvent};
 use crate::render::timeline::{Timeline, parked};
-use crate::wire::HistoryPage;
 
 /// Show a run's history as a timeline: number, time since the start, step, what happened.
 ///
-/// A line across marks where the host was started again. With --json, one event for each line.
+/// A line across marks where the host was started again. With --json, one event for each line. With --follow,
+/// heartbeats tell between the events how far activities have come.
 #[derive(Debug, Args)]
 pub(super) struct Show {
     #[command(flatten)]
@@ -42,12 +43,17 @@ impl Show {
                 told.set(why.is_some());
                 Ok(())
             };
-            follow(client, id, query, say, |page, _| show(out, &mut timeline, page), tell_if_parked).await?;
+            let hear = |event: &StreamEvent| match event {
+                StreamEvent::History(event) => show(out, event, || timeline.event(event)),
+                StreamEvent::Heartbeat(heartbeat) => show(out, heartbeat, || timeline.heartbeat(heartbeat)),
+                StreamEvent::End => {}
+            };
+            follow(client, id, query, say, hear, tell_if_parked).await?;
         } else {
             let mut query = query;
             loop {
                 let page = client.history(id, query.clone()).await?.value;
-                show(out, &mut timeline, &page);
+                page.events.iter().for_each(|event| show(out, event, || timeline.event(event)));
                 let last = page.events.iter().map(|event| event.number).max();
                 let Some(last) = last.filter(|_| !page.closed) else {
                     // Parking is no event of the history, but it is where this one ends for now.
@@ -65,11 +71,9 @@ impl Show {
     }
 }
 
-fn show(out: Output, timeline: &mut Timeline, page: &HistoryPage) {
-    for event in &page.events {
-        match serde_json::to_string(event) {
-            Ok(line) if out.is_json() => out.json_line(&line),
-            _ => out.data(&timeline.event(event)),
-        }
+fn show(out: Output, event: &impl Serialize, line: impl FnOnce() -> String) {
+    match serde_json::to_string(event) {
+        Ok(json) if out.is_json() => out.json_line(&json),
+        _ => out.data(&line()),
     }
 }

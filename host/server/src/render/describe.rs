@@ -1,5 +1,6 @@
 //! A run for people: where it stands, what it waits for, why it is parked or did not complete.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -22,8 +23,19 @@ const PANIC_MACHINERY: [&str; 5] = [
     "rust_begin_unwind",
 ];
 
-/// All that is known of a run, and why it did not complete, if it did not.
-pub fn description(run: &Description, failure: Option<&Failure>) -> String {
+/// What there is to tell of a run beside its description.
+#[derive(Debug)]
+pub struct Beside {
+    /// Why it did not complete, if it did not.
+    pub failure: Option<Failure>,
+    /// The ids of those of its activities that wait for a worker where none polls.
+    pub unserved: BTreeSet<u64>,
+    /// The time of all this.
+    pub now: Timestamp,
+}
+
+/// All that is known of a run.
+pub fn description(run: &Description, beside: &Beside) -> String {
     let mut text = String::new();
     let mut field = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -60,7 +72,7 @@ pub fn description(run: &Description, failure: Option<&Failure>) -> String {
     if run.mailbox_waiting > 0 {
         field("mailbox", &format!("{} waiting", run.mailbox_waiting));
     }
-    if let Some(failure) = failure {
+    if let Some(failure) = &beside.failure {
         let _ = write!(text, "\n{}", super::failure(run.status, failure));
     }
     if let Some(reason) = &run.parked {
@@ -68,7 +80,7 @@ pub fn description(run: &Description, failure: Option<&Failure>) -> String {
     }
     if !run.pending_activities.is_empty() {
         text.push_str("\npending activities\n");
-        run.pending_activities.iter().for_each(|activity| pending_activity(&mut text, activity));
+        run.pending_activities.iter().for_each(|activity| pending_activity(&mut text, run, activity, beside));
     }
     if !run.pending_timers.is_empty() {
         text.push_str("\npending timers\n");
@@ -158,27 +170,55 @@ fn mismatch(text: &mut String, mismatch: &Mismatch) {
     }
 }
 
-fn pending_activity(text: &mut String, activity: &PendingActivity) {
+fn pending_activity(text: &mut String, run: &Description, activity: &PendingActivity, beside: &Beside) {
     let of = activity.maximum_attempts.map(|maximum| format!(" of {maximum}")).unwrap_or_default();
     let since =
         |name: &str, at: Option<Timestamp>| at.map(|at| format!(", {name} {}", time(at))).unwrap_or_default();
     let _ = writeln!(
         text,
-        "  #{} {}  {}, attempt {}{of}{}{}",
+        "  #{} {}  {}, attempt {}{of}{}{}{}{}",
         activity.op,
         activity.name,
         activity.state,
         activity.attempt,
         since("since", activity.started_at),
         since("next at", activity.next_attempt_at),
+        named(", task queue", Some(&activity.task_queue)),
+        runner(activity),
     );
+    if beside.unserved.contains(&activity.op) {
+        let _ = writeln!(text, "     no worker polls task queue {}", activity.task_queue);
+    }
+    if let Some(paused) = &activity.paused {
+        let reason = named(":", Some(&shortened(&paused.reason, VALUE)));
+        let _ = writeln!(text, "     paused since {}{reason}", time(paused.at));
+        let _ = writeln!(text, "     to let it go on: refrain activity unpause {} {}", run.id, activity.op);
+    }
     if let Some(failure) = &activity.last_failure {
         let _ = writeln!(text, "     last failure: {}", shortened(&failure.chain(), VALUE));
     }
     let heartbeat = payload(activity.last_heartbeat.as_ref(), activity.last_heartbeat_payload.as_ref());
-    if !heartbeat.is_empty() {
-        let _ = writeln!(text, "     last heartbeat: {heartbeat}");
+    let age = activity.last_heartbeat_at.map(|at| format!(" {} ago", length(beside.now.duration_since(at))));
+    if age.is_some() || !heartbeat.is_empty() {
+        let details = named(":", Some(&heartbeat));
+        let _ = writeln!(text, "     last heartbeat{}{details}", age.unwrap_or_default());
     }
+}
+
+/// Who makes an attempt.
+fn runner(activity: &PendingActivity) -> String {
+    match activity.runner.as_deref() {
+        Some("host") => ", in the host".to_owned(),
+        Some("worker") => named(", worker", activity.worker.as_deref()),
+        Some("outside") => ", until it is ended from outside".to_owned(),
+        Some(other) => format!(", {other}"),
+        None => String::new(),
+    }
+}
+
+/// Words before a value, if there is one.
+fn named(words: &str, value: Option<&str>) -> String {
+    value.filter(|value| !value.is_empty()).map(|value| format!("{words} {value}")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -204,7 +244,7 @@ mod tests {
             },
             "pending_activities": [{
                 "op": 2, "name": "mail", "state": "backoff", "attempt": 3, "scheduled_at": "2026-11-20T10:00:01Z",
-                "next_attempt_at": "2026-11-20T10:00:09Z",
+                "next_attempt_at": "2026-11-20T10:00:09Z", "task_queue": "default",
                 "last_failure": {"kind": "application", "type": "Io", "message": "send", "causes": [
                     {"kind": "application", "type": "", "message": "connection refused"}]}
             }],
@@ -242,28 +282,90 @@ mod tests {
               to give it up: refrain workflow terminate order/42, and start it again
 
             pending activities
-              #2 mail  backoff, attempt 3, next at 2026-11-20 10:00:09Z
+              #2 mail  backoff, attempt 3, next at 2026-11-20 10:00:09Z, task queue default
                  last failure: send: connection refused
 
             pending timers
               #3 fires 2026-11-21 10:00:00Z  a day
         "#]]
-        .assert_eq(&description(&run, None));
+        .assert_eq(&description(&run, &beside(None, [])));
     }
 
     #[test]
-    fn a_failed_run_says_what_failed_and_why() {
-        let run = serde_json::json!({
-            "id": "b", "run_id": "r", "workflow": "backup", "status": "failed", "started_at": "2026-11-20T10:00:00Z",
+    fn pending_activities_say_where_they_wait_who_makes_them_and_how_far_they_are() {
+        let pending = |activity: serde_json::Value| {
+            let mut pending = serde_json::json!({
+                "op": 2, "name": "train", "attempt": 1, "scheduled_at": "2026-11-20T10:00:01Z", "task_queue": "gpu"
+            });
+            pending.as_object_mut().unwrap().append(&mut activity.as_object().unwrap().clone());
+            pending
+        };
+        let mut run = run(&serde_json::json!({"status": "running"}));
+        let activities = serde_json::json!([
+            pending(serde_json::json!({"op": 1, "state": "scheduled"})),
+            pending(serde_json::json!({
+                "state": "running", "runner": "worker", "worker": "host-7:4711", "attempt": 2, "maximum_attempts": 5,
+                "started_at": "2026-11-20T10:00:02Z", "last_heartbeat": {"step": 12000},
+                "last_heartbeat_at": "2026-11-20T10:00:07.75Z"
+            })),
+            pending(serde_json::json!({
+                "op": 3, "state": "running", "runner": "host", "started_at": "2026-11-20T10:00:02Z",
+                "paused": {"at": "2026-11-20T10:00:03Z", "reason": "the card\nis hot"}
+            })),
+            pending(serde_json::json!({
+                "op": 4, "state": "running", "runner": "outside", "started_at": "2026-11-20T10:00:02Z",
+                "last_heartbeat_at": "2026-11-20T10:00:02Z"
+            })),
+            pending(serde_json::json!({
+                "op": 5, "state": "paused", "paused": {"at": "2026-11-20T10:00:03Z", "reason": ""},
+                "last_heartbeat_payload": {"content_type": "application/cbor", "data_base64": "oWFhAQ=="}
+            })),
+        ]);
+        run.pending_activities = serde_json::from_str(&activities.to_string()).expect("activities");
+        let text = description(&run, &beside(None, [1]));
+        let (_, activities) = text.split_once("\n\n").expect("activities");
+        expect![[r#"
+            pending activities
+              #1 train  scheduled, attempt 1, task queue gpu
+                 no worker polls task queue gpu
+              #2 train  running, attempt 2 of 5, since 2026-11-20 10:00:02Z, task queue gpu, worker host-7:4711
+                 last heartbeat 2.25s ago: {"step":12000}
+              #3 train  running, attempt 1, since 2026-11-20 10:00:02Z, task queue gpu, in the host
+                 paused since 2026-11-20 10:00:03Z: the card is hot
+                 to let it go on: refrain activity unpause b 3
+              #4 train  running, attempt 1, since 2026-11-20 10:00:02Z, task queue gpu, until it is ended from outside
+                 last heartbeat 8.00s ago
+              #5 train  paused, attempt 1, task queue gpu
+                 paused since 2026-11-20 10:00:03Z
+                 to let it go on: refrain activity unpause b 5
+                 last heartbeat: application/cbor oWFhAQ==
+        "#]].assert_eq(activities);
+    }
+
+    fn beside<const N: usize>(failure: Option<Failure>, unserved: [u64; N]) -> Beside {
+        let now = "2026-11-20T10:00:10Z".parse().expect("a time");
+        Beside { failure, unserved: unserved.into(), now }
+    }
+
+    /// A run without anything to tell, but for these fields.
+    fn run(fields: &serde_json::Value) -> Description {
+        let mut run = serde_json::json!({
+            "id": "b", "run_id": "r", "workflow": "backup", "started_at": "2026-11-20T10:00:00Z",
             "component": "backup", "version": 1, "digest": "abcdef0123456789", "task_queue": "default", "attempt": 1,
             "pending_activities": [], "pending_timers": [], "mailbox_waiting": 0, "cancel_requested": false,
             "journal_steps": 1, "journal_entries": 2, "journal_bytes": 3, "resident": false
         });
+        run.as_object_mut().unwrap().append(&mut fields.as_object().unwrap().clone());
+        serde_json::from_str(&run.to_string()).expect("a description")
+    }
+
+    #[test]
+    fn a_failed_run_says_what_failed_and_why() {
+        let run = run(&serde_json::json!({"status": "failed"}));
         let failure = serde_json::json!({"kind": "application", "type": "Backup", "message": "stop container", "causes": [
             {"kind": "host", "type": "Io", "message": "connection refused"}]});
-        let run: Description = serde_json::from_str(&run.to_string()).expect("a description");
         let failure: Failure = serde_json::from_str(&failure.to_string()).expect("a failure");
-        let text = description(&run, Some(&failure));
+        let text = description(&run, &beside(Some(failure), []));
         let end = "\n\nfailed: stop container (Backup)\n  caused by: connection refused (Io)\n";
         assert!(text.ends_with(end), "{text}");
     }

@@ -3,6 +3,7 @@
 pub mod component;
 pub mod describe;
 pub mod table;
+pub mod task_queue;
 pub mod timeline;
 
 use std::fmt::Write;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{length, shortened, time};
-use crate::wire::{EncodedPayload, Failure, HistoryEvent, Json, Parked};
+use crate::wire::{ActivityHeartbeat, EncodedPayload, Failure, HEARTBEAT, HistoryEvent, Json, Parked};
 
 /// Characters of a payload, and of a line's text, that are shown; `--json` has all.
 const PAYLOAD: usize = 72;
@@ -33,11 +33,33 @@ impl Timeline {
         // Calls have no number of their own.
         let number = if event.number == 0 { String::new() } else { event.number.to_string() };
         let since = format!("+{}", length(event.time.duration_since(started)));
-        let what = shortened(&attributes.sentence(event), TEXT);
-        format!("{number:>5} {since:>9}  {:>4}  {:<22}  {what}", event.step, event.event_type)
-            .trim_end()
-            .to_owned()
+        line(&number, &since, &event.step.to_string(), &event.event_type, &attributes.sentence(event))
     }
+
+    /// The line of a heartbeat, which has no place in the history.
+    pub fn heartbeat(&mut self, heartbeat: &ActivityHeartbeat) -> String {
+        let started = *self.started.get_or_insert(heartbeat.at);
+        let since = format!("+{}", length(heartbeat.at.duration_since(started)));
+        line("", &since, "", HEARTBEAT, &progress(heartbeat))
+    }
+}
+
+fn line(number: &str, since: &str, step: &str, event: &str, what: &str) -> String {
+    format!("{number:>5} {since:>9}  {step:>4}  {event:<22}  {}", shortened(what, TEXT)).trim_end().to_owned()
+}
+
+/// How far a running activity has come, in a few words.
+pub fn progress(heartbeat: &ActivityHeartbeat) -> String {
+    let attempt = match heartbeat.attempt {
+        0 | 1 => String::new(),
+        attempt => format!(" (attempt {attempt})"),
+    };
+    let details = match (&heartbeat.details, &heartbeat.details_payload) {
+        (Some(json), _) => format!(" {}", shortened(json.get(), PAYLOAD)),
+        (None, Some(encoded)) => format!(" {}", encoded.content_type),
+        (None, None) => String::new(),
+    };
+    format!("#{} {}{attempt}{details}", heartbeat.activity_id, heartbeat.activity)
 }
 
 /// The line below the last event of a parked run.
@@ -245,6 +267,24 @@ mod tests {
                 9    +9.00s     3  workflow-completed      → application/cbor
         "#]]
         .assert_eq(&format!("number, time, step, what\n{lines}\n"));
+    }
+
+    #[test]
+    fn heartbeats_stand_between_the_events() {
+        let beat = |json: &str| serde_json::from_str::<ActivityHeartbeat>(json).expect("a heartbeat");
+        let beats = [
+            r#"{"type":"heartbeat","activity_id":"2","activity":"train","attempt":1,"at":"2026-11-20T10:00:00Z"}"#,
+            r#"{"type":"heartbeat","activity_id":"2","activity":"train","attempt":3,"at":"2026-11-20T10:00:03.25Z","details":{"step":12000}}"#,
+        ];
+        let mut timeline = Timeline::default();
+        let lines: String =
+            beats.iter().map(|json| format!("{}\n", timeline.heartbeat(&beat(json)))).collect();
+        expect![[r#"
+            time, what
+                        +0s        heartbeat               #2 train
+                     +3.25s        heartbeat               #2 train (attempt 3) {"step":12000}
+        "#]]
+        .assert_eq(&format!("time, what\n{lines}"));
     }
 
     #[test]

@@ -6,6 +6,13 @@ use utoipa::ToSchema;
 
 use super::payload::Json;
 
+/// The name of the last event in a stream of a history.
+pub const END: &str = "end";
+/// The name of the events in a stream of a history that are no part of it: [`ActivityHeartbeat`]s.
+///
+/// [`ActivityHeartbeat`]: super::ActivityHeartbeat
+pub const HEARTBEAT: &str = "heartbeat";
+
 /// A piece of a run's history.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HistoryPage {

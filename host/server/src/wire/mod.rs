@@ -9,21 +9,31 @@
 //!   ...) as it is, byte for byte. Any other value stands in the field of the same name with `_payload` appended, as
 //!   [`EncodedPayload`]. So the two are told apart by the field's name, never by looking into the value.
 
+mod activity;
 mod component;
 mod history;
 mod payload;
 mod problem;
+mod task_queue;
 mod workflow;
 
+pub use activity::{
+    ActivityCause, ActivityFailure, ActivityHeartbeat, CancelActivity, CancelTask, CompleteActivity,
+    CompleteTask, Done, FailActivity, FailTask, HeartbeatActivity, HeartbeatAnswer, HeartbeatTask,
+    PauseActivity, PendingTask, ResetActivity, RetryUpdate, UnpauseActivity, UpdateActivityOptions,
+};
 pub use component::{
     ComponentDetail, ComponentList, ComponentSummary, ComponentVersion, MessageDefinition, UploadedComponent,
     WorkflowDefinition,
 };
-pub use history::{HistoryEvent, HistoryPage};
+pub use history::{END, HEARTBEAT, HistoryEvent, HistoryPage};
 pub use payload::{Cause, EncodedPayload, Failure, Json};
 pub use problem::Problem;
+pub use task_queue::{
+    ActivityTask, PollRequest, Poller, QueueLimits, QueuedActivity, TaskQueueInfo, TaskQueueList,
+};
 pub use workflow::{
-    CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, PendingActivity,
+    CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, Paused, PendingActivity,
     PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest, StartedRun, Status,
     TerminateRequest, WorkflowList,
 };

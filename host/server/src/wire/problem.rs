@@ -10,6 +10,10 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "urn:refrain:problem:not-found")]
     pub problem_type: String,
+    /// The last part of that URN.
+    #[serde(default)]
+    #[schema(example = "not-found")]
+    pub code: String,
     /// The problem in a few words, the same for each occurrence.
     pub title: String,
     /// The HTTP status, again.

@@ -364,8 +364,20 @@ pub struct PendingActivity {
     pub op: u64,
     /// Its name.
     pub name: String,
-    /// `scheduled`, `running` or `backoff`.
+    /// `scheduled`, `running`, `backoff`, or `paused` when no attempt runs and none begins.
     pub state: String,
+    /// The task queue that it waits in, or came from.
+    #[serde(default)]
+    pub task_queue: String,
+    /// Who makes this attempt: `host`, `worker`, or `outside` when whoever has its task token will end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// The worker that makes this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// Since when an operator has it paused, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// How many attempts its retry policy allows; absent when there is no such limit.
@@ -392,6 +404,21 @@ pub struct PendingActivity {
     /// What it last said about its progress, when that is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heartbeat_payload: Option<EncodedPayload>,
+    /// When it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_heartbeat_at: Option<Timestamp>,
+}
+
+/// That an operator has paused an activity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Paused {
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// A timer that has not fired.

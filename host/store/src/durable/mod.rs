@@ -46,7 +46,7 @@ use self::dir::{DataDir, FreeSpace};
 use self::log::{Log, RedbLog};
 pub use self::state::FORMAT;
 use self::state::StateDb;
-use self::tail::Tail;
+use self::tail::{Layer, Tail};
 use crate::batch::{Batch, Table};
 use crate::store::{Commit, Health, Order, Row, Store, StoreError};
 
@@ -130,9 +130,14 @@ impl RedbStore {
         space: FreeSpace,
         dir: Option<DataDir>,
     ) -> Result<Self, StoreError> {
+        let mut layer = read_tail(&mut *log, state.applied()?)?;
+        if state.is_of_older_format()? {
+            state.apply(&layer)?;
+            state.bring_forward()?;
+            layer = Layer::after(layer.last_seq());
+        }
         let applied = state.applied()?;
-        let tail = Tail::new(state.snapshot()?, applied);
-        read_tail(&mut *log, &tail)?;
+        let tail = Tail::new(state.snapshot()?, layer);
         let core = Arc::new(Core::new(options, log, state, tail, space, applied));
         let mut store = Self { core: Arc::clone(&core), threads: Vec::new(), _dir: dir };
         store.spawn("refrain-commit", Core::run_committer)?;
@@ -192,19 +197,21 @@ impl Drop for RedbStore {
     }
 }
 
-/// Puts the log's entries past the state into the tail. They must be there without a gap: each was acknowledged.
-fn read_tail(log: &mut dyn Log, tail: &Tail) -> Result<(), StoreError> {
-    log.read_from(tail.last_seq() + 1, &mut |seq, entry| {
-        let expected = tail.last_seq() + 1;
+/// The changes of the log's entries past the state. They must be there without a gap: each was acknowledged.
+fn read_tail(log: &mut dyn Log, applied: u64) -> Result<Layer, StoreError> {
+    let mut layer = Layer::after(applied);
+    log.read_from(applied + 1, &mut |seq, entry| {
+        let expected = layer.last_seq() + 1;
         if seq != expected {
             let detail = format!("entry {expected} is missing, the next one is {seq}");
             return Err(StoreError::damaged(LOG_FILE, detail));
         }
         let changes = entry::decode(seq, &entry)
             .map_err(|detail| StoreError::damaged(LOG_FILE, format_args!("entry {seq}: {detail}")))?;
-        tail.add(seq, changes, entry.len());
+        layer.add(seq, changes, entry.len());
         Ok(())
-    })
+    })?;
+    Ok(layer)
 }
 
 /// Opens a database of the directory, or creates it.

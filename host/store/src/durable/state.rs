@@ -12,8 +12,8 @@ use super::{STATE_FILE, database_error};
 use crate::batch::Table;
 use crate::store::{Order, StoreError};
 
-/// The version of everything in the data directory; `FORMAT.md` says what each one is.
-pub const FORMAT: u64 = 1;
+/// The version of everything in the data directory; `FORMAT.md` says what each one is, and what came with it.
+pub const FORMAT: u64 = 2;
 
 /// The store's own facts, in a table that no batch can reach.
 const OWN: TableDefinition<'static, &'static str, u64> = TableDefinition::new("store");
@@ -32,21 +32,50 @@ pub(super) struct StateDb {
 }
 
 impl StateDb {
-    /// Takes up a database, new or old.
+    /// Takes up a database, new or old. One of an older format is left as it is, to be brought forward when the log
+    /// has been applied.
     pub(super) fn open(database: Database) -> Result<Self, StoreError> {
         let state = Self { database };
         match state.format()? {
             None => state.create()?,
-            Some(found) if found > FORMAT => {
-                return Err(StoreError::NewerFormat { found, supported: FORMAT });
-            }
-            Some(FORMAT) => {}
-            Some(found) => {
-                let detail = format!("there never was a format version {found}");
-                return Err(StoreError::damaged(STATE_FILE, detail));
-            }
+            Some(0) => return Err(StoreError::damaged(STATE_FILE, "there never was a format version 0")),
+            Some(1..=FORMAT) => {}
+            Some(found) => return Err(StoreError::NewerFormat { found, supported: FORMAT }),
         }
         Ok(state)
+    }
+
+    /// Whether it has to be brought forward before it can be read.
+    pub(super) fn is_of_older_format(&self) -> Result<bool, StoreError> {
+        Ok(self.format()? < Some(FORMAT))
+    }
+
+    /// Brings an older format forward, step by step. The log has been applied.
+    pub(super) fn bring_forward(&self) -> Result<(), StoreError> {
+        if self.format()? == Some(1) {
+            self.step_to(2, |transaction| transaction.open_table(definition(Table::Heartbeats)).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// One step of bringing forward: a durable transaction that does what the next format needs and says that it was
+    /// done.
+    fn step_to(
+        &self,
+        format: u64,
+        step: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::TableError>,
+    ) -> Result<(), StoreError> {
+        let what = format!("bring the state forward to format {format}");
+        let mut transaction = self.database.begin_write().map_err(database_error(&what))?;
+        transaction.set_quick_repair(true);
+        step(&transaction).map_err(database_error(&what))?;
+        {
+            let mut own = transaction.open_table(OWN).map_err(database_error(&what))?;
+            own.insert(OWN_FORMAT, format).map_err(database_error(&what))?;
+        }
+        transaction.commit().map_err(database_error(&what))?;
+        tracing::info!(format, "the data directory was brought forward");
+        Ok(())
     }
 
     /// The newest entry of the log whose changes are here.

@@ -34,8 +34,13 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    /// No changes, after this entry.
+    pub(super) fn after(seq: u64) -> Self {
+        Self { last_seq: seq, ..Self::default() }
+    }
+
     /// Adds the changes of the next entry, `entry_bytes` long in the log.
-    fn add(&mut self, seq: u64, changes: Vec<Change>, entry_bytes: usize) {
+    pub(super) fn add(&mut self, seq: u64, changes: Vec<Change>, entry_bytes: usize) {
         // Bounds the log and the memory alike, so overwritten rows still count: their bytes are in the log.
         self.bytes += entry_bytes + changes.len() * ROW_OVERHEAD;
         self.last_seq = seq;
@@ -85,9 +90,8 @@ struct View {
 }
 
 impl Tail {
-    /// Nothing but this snapshot, which is as of the entry `applied`.
-    pub(super) fn new(state: Snapshot, applied: u64) -> Self {
-        let active = Layer { last_seq: applied, ..Layer::default() };
+    /// This snapshot and the changes after it.
+    pub(super) fn new(state: Snapshot, active: Layer) -> Self {
         Self { view: RwLock::new(View { active, frozen: None, state: Arc::new(state) }) }
     }
 
@@ -110,7 +114,7 @@ impl Tail {
     /// Sets the active layer aside to be applied and starts another.
     pub(super) fn freeze(&self) -> Arc<Layer> {
         let mut view = self.write();
-        let empty = Layer { last_seq: view.active.last_seq, ..Layer::default() };
+        let empty = Layer::after(view.active.last_seq);
         let frozen = Arc::new(std::mem::replace(&mut view.active, empty));
         view.frozen = Some(Arc::clone(&frozen));
         frozen

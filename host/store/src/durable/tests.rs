@@ -73,7 +73,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     set_format(FORMAT + 1);
     assert_eq!(
         open_error(dir.path()),
-        "format version 2 is newer than this refrain reads (1): use a newer refrain"
+        "format version 3 is newer than this refrain reads (2): use a newer refrain"
     );
     set_format(FORMAT);
     RedbStore::open(&lazy(dir.path())).unwrap();
@@ -322,7 +322,7 @@ fn nobody_overtakes_a_commit_that_waits_for_the_committer() {
     let log = GatedLog::default();
     let state =
         StateDb::open(Database::builder().create_with_backend(InMemoryBackend::new()).unwrap()).unwrap();
-    let tail = Tail::new(state.snapshot().unwrap(), 0);
+    let tail = Tail::new(state.snapshot().unwrap(), Layer::after(0));
     // A core whose committer thread is late.
     let core = Core::new(&lazy(Path::new("")), Box::new(log.clone()), state, tail, plenty(), 0);
     log.set(|gate| gate.closed = true);
@@ -468,6 +468,16 @@ impl Machine {
         Self { log, state: self.state.after_power_cut(random, &power), power }
     }
 
+    /// Makes the state one of format 1, with the log as it is.
+    fn age(&self) {
+        let state = Database::builder().create_with_backend(self.state.clone()).unwrap();
+        let transaction = state.begin_write().unwrap();
+        transaction.open_table(OWN).unwrap().insert("format", 1).unwrap();
+        let heartbeats: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("heartbeats");
+        assert!(transaction.delete_table(heartbeats).unwrap());
+        transaction.commit().unwrap();
+    }
+
     fn open(&self, applying: Applying) -> Result<RedbStore, StoreError> {
         let mut options = lazy(Path::new(""));
         (options.apply_bytes, options.apply_after) = match applying {
@@ -582,5 +592,27 @@ fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch
             store.commit(Batch::new().put(Table::Ready, "again", "1")).wait().unwrap();
             store.close().unwrap();
         }
+    }
+}
+
+#[test]
+fn a_power_cut_while_an_older_format_is_brought_forward_loses_nothing() {
+    let mut random = Random(11);
+    let written = Machine::new(u64::MAX);
+    let acknowledged = written.work(Applying::Nothing);
+    let old = written.after_power_cut(&mut random, u64::MAX);
+    old.age();
+    let whole = old.after_power_cut(&mut random, u64::MAX);
+    drop(whole.open(Applying::Nothing).unwrap());
+    for moment in 0..whole.power.operations() {
+        let what = format!("power cut at operation {moment}");
+        let machine = old.after_power_cut(&mut random, moment);
+        drop(machine.open(Applying::Nothing));
+        machine.power.cut();
+        let last = machine.after_power_cut(&mut random, u64::MAX);
+        let store = last.open(Applying::Nothing).unwrap_or_else(|error| panic!("{what}: {error}"));
+        check_recovered(&store, &acknowledged, &what);
+        store.commit(Batch::new().put(Table::Heartbeats, "beat", "1")).wait().unwrap();
+        store.close().unwrap();
     }
 }

@@ -130,6 +130,16 @@ impl RunKey {
         self.builder().prefix(Table::Activities)
     }
 
+    /// The newest heartbeat of an activity's running attempt.
+    pub fn heartbeat(&self, op: Op) -> Key {
+        self.builder().number(op).key(Table::Heartbeats)
+    }
+
+    /// The newest heartbeats of all attempts that run, in op order.
+    pub fn heartbeats(&self) -> Prefix {
+        self.builder().prefix(Table::Heartbeats)
+    }
+
     /// One timer, under its deadline.
     pub fn timer(&self, deadline: Timestamp, op: Op) -> Key {
         Builder::new(&self.namespace).number(deadline.0).run(&self.run).number(op).key(Table::Timers)
@@ -237,7 +247,7 @@ impl Prefix {
         Self::run_at(key, 1 + namespace.as_str().len() + 1 + 8)
     }
 
-    /// The op that a key of an activity or the number that a key of an arrival ends with.
+    /// The op that a key of an activity or a heartbeat, or the number that a key of an arrival ends with.
     pub fn last_number(key: &[u8]) -> Option<u64> {
         let at = key.len().checked_sub(8)?;
         Some(u64::from_be_bytes(key[at..].try_into().expect("8 bytes")))
@@ -285,6 +295,17 @@ mod tests {
         let made_of = Prefix::timer_of(&ns, &keys[0].bytes);
         assert_eq!(made_of, Some((Timestamp(1), RunId::from_bytes([9; 16]), 500)));
         assert_eq!(Prefix::timer_of(&ns, &keys[0].bytes[..20]), None);
+    }
+
+    #[test]
+    fn heartbeats_lie_beside_their_activities_under_the_same_key() {
+        let run = run(&namespace("default"), 1);
+        let (heartbeat, activity) = (run.heartbeat(7), run.activity(7));
+        assert_eq!((heartbeat.table, activity.table), (Table::Heartbeats, Table::Activities));
+        assert_eq!(heartbeat.bytes, activity.bytes);
+        assert_eq!(Prefix::last_number(&heartbeat.bytes), Some(7));
+        let range = run.heartbeats();
+        assert!(range.bytes <= heartbeat.bytes && heartbeat.bytes < range.end());
     }
 
     #[test]

@@ -8,6 +8,6 @@ mod records;
 
 pub use keys::{Key, Prefix, RunKey, after};
 pub use records::{
-    ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, MessageDefinition, OnTrap, Parked,
-    RunStatus, StoredHead, StoredMismatch, TimerRow, VisibilityRow, WorkflowDefinition,
+    ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, HeartbeatRow, MessageDefinition, OnTrap,
+    Parked, RunStatus, StoredHead, StoredMismatch, TimerRow, VisibilityRow, WorkflowDefinition,
 };

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use refrain_engine::codec::{self, DecodeError};
 use refrain_engine::ids::{Digest, RunId, WorkflowId};
 use refrain_engine::mismatch::{Difference, Mismatch};
+use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
 
 /// Where a run stands, for lists and for who waits.
@@ -250,6 +251,25 @@ pub struct TimerRow {
     /// One line for people.
     #[n(0)]
     pub summary: Option<String>,
+}
+
+/// The newest heartbeat of an attempt that runs. Not a part of the journal, and written beside the activity's
+/// own row so that a heartbeat does not write its input again.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct HeartbeatRow {
+    /// The attempt, as [`Activity::starts`](refrain_engine::activity::Activity::starts) counts. A row of another
+    /// attempt than the one that runs says nothing about it.
+    #[n(0)]
+    pub starts: u32,
+    /// Its number, for people.
+    #[n(1)]
+    pub attempt: u32,
+    /// When the heartbeat came.
+    #[n(2)]
+    pub at: Timestamp,
+    /// What it carried.
+    #[n(3)]
+    pub details: Option<Payload>,
 }
 
 /// A run in a list.

@@ -14,7 +14,7 @@ use super::{Answer, Fixture, MAX_UPLOAD_BYTES, request, send};
 use crate::api::{UPLOADS, around};
 
 /// A refusal in four lines.
-fn shown(what: &str, answer: &Answer) -> String {
+pub(super) fn shown(what: &str, answer: &Answer) -> String {
     let content_type = answer.headers.get("content-type").map(|value| value.to_str().unwrap());
     assert_eq!(content_type, Some("application/problem+json"), "{what}: {} {}", answer.status, answer.body);
     assert_eq!(answer.json()["status"], answer.status, "{what}");
@@ -133,7 +133,7 @@ async fn starts_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
           see /openapi.json for the fields and their types
         {"workflow":"ehco"}
           404 unknown-workflow
-          no component defines workflow type "ehco": known are echo, listen, fail, trap, again
+          no component defines workflow type "ehco": known are echo, listen, fail, trap, again, work
           did you mean `echo`?
         {"workflow":"echo","component":"nobody"}
           404 not-found
@@ -242,7 +242,7 @@ async fn paths_and_parameters_that_mean_nothing_are_refused() {
           leave it out for the execution's current run
         /v1/workflows/one?run_id=00000000-0000-0000-0000-000000000000
           404 not-found
-          there is no run "00000000-0000-0000-0000-000000000000 of workflow one"
+          there is no run of this workflow "00000000-0000-0000-0000-000000000000"
           check the spelling and the namespace, or list what there is
         /v1/workflows/one/result?wait=soon
           400 invalid [wait]

@@ -8,6 +8,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use super::{Fixture, request};
+use crate::api::extract::MAX_JSON_BYTES;
 use crate::api::{NAMESPACED, openapi};
 
 /// Set to write the document anew.
@@ -61,6 +62,34 @@ async fn each_documented_operation_is_a_route_and_each_route_is_documented() {
                     .collect();
                 assert_eq!(allowed, documented, "{what}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_route_that_takes_json_wants_it_from_this_hosts_own() {
+    let fixture = Fixture::new().await;
+    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(MAX_JSON_BYTES));
+    let json = ("content-type", "application/json");
+    /// Headers and body of a request, and the status with which it is refused.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, u16);
+    let cases: [Case<'_>; 6] = [
+        (&[], "{}", 415),
+        (&[("content-type", "text/plain")], "{}", 415),
+        (&[json, ("host", "evil.example")], "{}", 403),
+        (&[json, ("origin", "http://evil.example")], "{}", 403),
+        (&[json], &large, 413),
+        (&[json], "{\"no_such_field\":1}", 400),
+    ];
+    for (path, item) in document()["paths"].as_object().unwrap() {
+        if item.get("post").is_none() {
+            continue;
+        }
+        let uri = path.replace("{namespace}", "default").replace(['{', '}'], "").replace("activity_id", "1");
+        for (headers, body, status) in cases {
+            let request = request(Method::POST, &uri, headers, Body::from(body.to_owned()));
+            let answer = fixture.send(request).await;
+            assert_eq!(answer.status, status, "{path} {headers:?}: {}", answer.body);
         }
     }
 }

@@ -1,16 +1,20 @@
 //! The API as its users see it: a whole host in this process, without a socket. Guests are closures.
 
+mod activities;
+mod bad_activity_input;
 mod bad_input;
 mod document;
 mod workflows;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
-use refrain_engine::call::{Completion, Interest, NextRun};
-use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::call::{ActivityCommand, ActivityOptions, Cancellation, Completion, Interest, NextRun};
+use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::{Digest, Namespace};
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
@@ -30,7 +34,10 @@ const MAX_UPLOAD_BYTES: usize = 1_000;
 const DIGEST: Digest = Digest([7; 32]);
 
 /// The workflows of the component `scripts`.
-const WORKFLOWS: [&str; 5] = ["echo", "listen", "fail", "trap", "again"];
+const WORKFLOWS: [&str; 6] = ["echo", "listen", "fail", "trap", "again", "work"];
+
+/// An activity type that this host is said to offer, and does not.
+const OFFERED: &str = "offered";
 
 struct Fixture {
     host: Host,
@@ -57,13 +64,19 @@ impl Answer {
 
 impl Fixture {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A host with other options of its runtime.
+    async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(Blobs::open(dir.path().join("components")).unwrap());
         let options = SandboxOptions { max_instances: Some(1), ..SandboxOptions::default() };
         let sandbox = Sandbox::new(options, Arc::new(|_| Ok(None))).unwrap();
         let team = Namespace::new("team a").unwrap();
         let namespaces = vec![Namespace::default(), team];
-        let options = Options { namespaces: namespaces.clone(), ..Options::default() };
+        let mut options = Options { namespaces: namespaces.clone(), ..Options::default() };
+        change(&mut options);
         let store = Arc::new(MemoryStore::new());
         let runtime = Runtime::start(store, Arc::new(scripts()), Vec::new(), Arc::new(SystemClock), options)
             .await
@@ -72,7 +85,8 @@ impl Fixture {
             runtime.register_component(namespace, "scripts", component()).await.unwrap();
         }
         let access = Access::new("127.0.0.1:7420".parse().unwrap(), Vec::new(), Vec::new(), None);
-        let settings = Settings { namespaces, max_upload_bytes: MAX_UPLOAD_BYTES, access };
+        let activities = BTreeSet::from([OFFERED.to_owned()]);
+        let settings = Settings { namespaces, max_upload_bytes: MAX_UPLOAD_BYTES, activities, access };
         let host = Host::new(runtime, sandbox, blobs, settings);
         Self { app: app(host.clone()), host, _dir: dir }
     }
@@ -88,6 +102,25 @@ impl Fixture {
     async fn post(&self, path: &str, body: &str) -> Answer {
         let json = [("content-type", "application/json")];
         self.send(request(Method::POST, path, &json, Body::from(body.to_owned()))).await
+    }
+
+    /// A POST that must be answered 200.
+    async fn ask(&self, path: &str, body: serde_json::Value) -> serde_json::Value {
+        let answer = self.post(path, &body.to_string()).await;
+        assert_eq!(answer.status, 200, "{path} {body}: {}", answer.body);
+        answer.json()
+    }
+
+    /// Starts a run, and waits for its activity's being in this task queue.
+    async fn work(&self, id: &str, activity: &str, queue: &str) {
+        let backlog = async || self.get(&format!("/v1/task-queues/{queue}")).await.json()["backlog"].as_u64();
+        let before = backlog().await;
+        let start = serde_json::json!({"workflow": "work", "id": id, "input": [activity, queue]});
+        self.start(&start.to_string()).await;
+        // The start is answered before the run's first step has come to its activity.
+        while backlog().await <= before {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Starts a run that must start, and answers its execution's id.
@@ -163,6 +196,35 @@ fn scripts() -> ScriptedGuests {
         Ok(Completion::Failed(failure))
     });
     scripts.add(DIGEST, "trap", |_, _| async move { Err(trap("unreachable executed")) });
+    scripts.add(DIGEST, "work", |host, input| async move {
+        // The argument names the activity and its task queue.
+        let [name, queue]: [String; 2] = serde_json::from_slice(&input.data).unwrap();
+        let hour = Some(Duration::from_secs(3_600));
+        let options = ActivityOptions {
+            task_queue: Some(queue),
+            start_to_close: hour,
+            heartbeat: hour,
+            cancellation: Cancellation::WaitForCancellation,
+            priority: Some(2),
+            ..ActivityOptions::default()
+        };
+        let input = Payload::json("{\"amount\":  7}");
+        let op = host.activity(ActivityCommand { name, input, options })?;
+        loop {
+            for event in host.wait(Interest::Everything).await? {
+                match event {
+                    Event::Finished { outcome: Outcome::Completed(result), .. } => {
+                        return Ok(Completion::Completed(result));
+                    }
+                    Event::Finished { outcome: Outcome::Failed(failure), .. } => {
+                        return Ok(Completion::Failed(failure));
+                    }
+                    Event::CancelRequested { reason } => host.cancel(op, &reason)?,
+                    Event::Signal { .. } => {}
+                }
+            }
+        }
+    });
     scripts.add(DIGEST, "again", |_, input| async move {
         if &input.data[..] == b"0" {
             return Ok(Completion::Completed(Payload::json("\"done\"")));
