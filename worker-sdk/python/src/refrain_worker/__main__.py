@@ -1,0 +1,7 @@
+"""`python -m refrain_worker`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
