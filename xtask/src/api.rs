@@ -1,5 +1,6 @@
 //! The host's HTTP API, as far as these commands need it.
 
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -125,6 +126,25 @@ impl Api {
             }
         }
         bail!("what was waited for did not happen within {} s in {id}", RUN_LIMIT.as_secs())
+    }
+
+    /// Follows what the activities of a run say of their progress, until `enough` says so of a heartbeat.
+    pub(crate) fn heartbeats(&self, id: &str, mut enough: impl FnMut(&Value) -> bool) -> Result<()> {
+        let request = self.agent.get(format!("{}/v1/workflows/{id}/history", self.url));
+        let request = request.config().timeout_global(Some(RUN_LIMIT)).build();
+        let mut response = request.header("accept", "text/event-stream").call()?;
+        let mut is_heartbeat = false;
+        for line in BufReader::new(response.body_mut().as_reader()).lines() {
+            let line = line.with_context(|| format!("follow the heartbeats of {id}"))?;
+            // A blank line ends an event.
+            match line.split_once(':').map(|(field, value)| (field, value.trim_start())) {
+                Some(("event", kind)) => is_heartbeat = kind == "heartbeat",
+                Some(("data", data)) if is_heartbeat && enough(&serde_json::from_str(data)?) => return Ok(()),
+                Some(_) => {}
+                None => is_heartbeat = false,
+            }
+        }
+        bail!("{id} ended before it had come far enough")
     }
 
     fn history_after(&self, id: &str, after: u64, wait: &str) -> Result<(Vec<Event>, bool)> {

@@ -142,7 +142,7 @@ fn report_timeline(timeline: &Timeline) {
 }
 
 fn say_what_next(ws: &Workspace, home: &Home) {
-    let refrain = ws.refrain();
+    let refrain = ws.binary("refrain");
     let from_here = |path: &Path| path.strip_prefix(&ws.root).unwrap_or(path).display().to_string();
     let (refrain, data, config) = (from_here(&refrain), from_here(&home.data()), from_here(&home.config()));
     println!(

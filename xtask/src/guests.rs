@@ -33,7 +33,7 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
 
 /// A built example.
 pub(crate) fn path(ws: &Workspace, name: &str) -> PathBuf {
-    output_dir(ws).join(format!("{name}.wasm"))
+    output_dir(ws).join(format!("{}.wasm", name.replace('-', "_")))
 }
 
 /// Removes what was built, so that the next build starts from nothing.

@@ -1,30 +1,15 @@
 //! A host of one's own: a process of the real binary, in a directory of its own, on a port that was free.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::api::Api;
+use crate::background::Background;
 use crate::process;
 use crate::workspace::Workspace;
-
-/// What the host says on its standard output once it can be asked.
-const LISTENING: &str = "listening on ";
-
-/// How long a host may take to start: it recovers what it finds, and a slow disk is no error.
-const START_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long a host may take to stop when it is asked to; its own deadline is shorter.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
-
-/// How many lines of a host's log are shown when it cannot be started.
-const LOG_TAIL: usize = 20;
 
 /// What a host has on disk: data, configuration, log, and the directories that its `fs` plugin knows.
 #[derive(Debug)]
@@ -52,6 +37,13 @@ impl Home {
         Ok(home)
     }
 
+    /// Lets the `http` plugin reach a service, and nothing else.
+    pub(crate) fn allow(&self, url: &str) -> Result<()> {
+        let mut config = fs::read_to_string(self.config())?;
+        config.push_str(&format!("\n[plugins.http]\nallowed_hosts = [{}]\n", serde_json::to_string(url)?));
+        Ok(fs::write(self.config(), config)?)
+    }
+
     /// The directory `target` of the `fs` plugin, which it may write to.
     pub(crate) fn target(&self) -> PathBuf {
         self.dir.join("archives")
@@ -70,57 +62,23 @@ impl Home {
     fn log(&self) -> PathBuf {
         self.dir.join("host.log")
     }
-
-    fn log_tail(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
-    }
 }
 
-/// A running host. It ends with this value, whatever happens; on Ctrl-C the terminal tells it too, as it is in
-/// the same process group.
+/// A running host. It ends with this value.
 #[derive(Debug)]
 pub(crate) struct Host {
-    child: Child,
+    process: Background,
     url: String,
 }
 
 impl Host {
     /// Starts a host in a home, new or used.
     pub(crate) fn start(ws: &Workspace, home: &Home) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(home.log())?;
-        let mut command = refrain(ws);
+        let mut command = ours(ws, "refrain");
         command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]).arg(home.data());
         command.arg("--config").arg(home.config());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let child = command.spawn().with_context(|| format!("cannot start {}", ws.refrain().display()))?;
-        let mut host = Self { child, url: String::new() };
-        host.url = host.wait_until_it_listens().with_context(|| {
-            format!("the host did not start; the end of {}:\n{}", home.log().display(), home.log_tail())
-        })?;
-        Ok(host)
-    }
-
-    fn wait_until_it_listens(&mut self) -> Result<String> {
-        let stdout = self.child.stdout.take().context("a piped child has its output")?;
-        let (said, heard) = mpsc::channel();
-        // Reads on to the end, so that the host never waits for a reader.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(url) = line.strip_prefix(LISTENING) {
-                    // Nobody listens any more once the address is known.
-                    let _ = said.send(url.trim().to_owned());
-                }
-            }
-        });
-        match heard.recv_timeout(START_LIMIT) {
-            Ok(url) => Ok(url),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                bail!("it did not say where it listens within {} s", START_LIMIT.as_secs())
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("it ended ({})", self.child.wait()?),
-        }
+        let (process, url) = Background::serve(&mut command, &home.log())?;
+        Ok(Self { process, url })
     }
 
     /// Where it listens.
@@ -135,45 +93,23 @@ impl Host {
 
     /// The id of its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// SIGKILL: it has no chance to write another byte.
-    pub(crate) fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+    pub(crate) fn kill(self) -> Result<()> {
+        self.process.kill()
     }
 
     /// SIGTERM: it brings what it does to a good end.
-    pub(crate) fn stop(mut self) -> Result<()> {
-        // The shell has a `kill` even where there is no program of that name.
-        process::read(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.pid().to_string()]))?;
-        let asked = Instant::now();
-        while asked.elapsed() < STOP_LIMIT {
-            if let Some(status) = self.child.try_wait()? {
-                if status.success() {
-                    return Ok(());
-                }
-                bail!("the host ended badly when it was asked to stop ({status})");
-            }
-            thread::sleep(process::POLL);
-        }
-        bail!("the host did not stop within {} s of being asked", STOP_LIMIT.as_secs())
+    pub(crate) fn stop(self) -> Result<()> {
+        self.process.stop().context("stop the host")
     }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        // Both fail when it has ended already, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The host's binary, without what the developer's own hosts and clients are told by the environment.
-fn refrain(ws: &Workspace) -> Command {
-    let mut command = Command::new(ws.refrain());
+/// One of our binaries, without what the developer's own hosts and clients are told by the environment.
+pub(crate) fn ours(ws: &Workspace, name: &str) -> Command {
+    let mut command = Command::new(ws.binary(name));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REFRAIN_")) {
         command.env_remove(name);
     }
@@ -183,7 +119,7 @@ fn refrain(ws: &Workspace) -> Command {
 /// `refrain workflow show ID`: the run's history, as a user would look at it. Of a long one, what is told by its
 /// beginning, its end, and the crashes.
 pub(crate) fn show(ws: &Workspace, host: &Host, id: &str) -> Result<()> {
-    let mut command = refrain(ws);
+    let mut command = ours(ws, "refrain");
     command.args(["workflow", "show", id]).env("REFRAIN_ADDRESS", host.url());
     println!("    $ refrain workflow show {id}\n");
     let shown = process::read(&mut command)?;

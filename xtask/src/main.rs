@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 mod api;
 mod archive;
+mod background;
 mod bless;
 mod compiler;
 mod debian;
@@ -19,6 +20,7 @@ mod example;
 mod guests;
 mod host;
 mod process;
+mod python;
 mod test;
 mod timeline;
 mod workspace;
@@ -32,7 +34,7 @@ usage: cargo xtask COMMAND
                                 middle, start it again, and check the archive; from nothing, with all it needs
   test [STAGE...]               every check, or only these stages; `cargo xtask test --list` names them
   example NAME [--lang rust]    build an example, run it against a fresh host, and check its outcome;
-                                NAME is hello, reminder, backup, or all
+                                NAME is hello, reminder, backup, order-saga, training, or all
   guests                        build the examples for wasm32, with a compiler that is installed if it is missing
   bless                         run the tests and rewrite the snapshots that differ
 ";

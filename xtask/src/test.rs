@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, heading};
 use crate::workspace::Workspace;
-use crate::{example, guests};
+use crate::{example, guests, python};
 
 /// One kind of check.
 struct Stage {
@@ -19,11 +19,12 @@ struct Stage {
 ///
 /// Each cargo command selects the whole workspace: another selection could turn on other features in dependencies, and
 /// compile wasmtime once more for them.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage { name: "format", what: "the code is formatted", run: format },
     Stage { name: "lint", what: "clippy has nothing to say", run: lint },
     Stage { name: "guests", what: "the examples compile for wasm32", run: guests::build },
     Stage { name: "build", what: "everything compiles", run: build },
+    Stage { name: "python", what: "the Python worker is formatted, typed and tested", run: python_worker },
     Stage { name: "test", what: "unit, conformance, end-to-end and documentation tests", run: test },
     Stage { name: "doc", what: "the documentation builds without warnings", run: doc },
     Stage { name: "examples", what: "each example does what it should on a fresh host", run: examples },
@@ -97,8 +98,22 @@ fn build(ws: &Workspace) -> Result<()> {
 /// All tests, also after one that fails.
 fn test(ws: &Workspace) -> Result<()> {
     const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
-    process::run(ws.cargo().args(TEST))?;
+    let mut tests = ws.cargo();
+    if python::is_there() {
+        // The end-to-end tests run a worker in Python too.
+        tests.env("REFRAIN_TEST_PYTHON", python::environment(ws)?);
+    }
+    process::run(tests.args(TEST))?;
     process::run(in_examples(ws).args(TEST))
+}
+
+/// A machine that builds Rust need not have Python: what cannot be checked there is said, and no failure.
+fn python_worker(ws: &Workspace) -> Result<()> {
+    if !python::is_there() {
+        println!("    NOT CHECKED: the Python worker; that needs {}", python::REMEDY);
+        return Ok(());
+    }
+    python::check(ws)
 }
 
 fn doc(ws: &Workspace) -> Result<()> {

@@ -46,12 +46,12 @@ impl Workspace {
         self.root.join("examples")
     }
 
-    /// The host's binary.
-    pub(crate) fn refrain(&self) -> PathBuf {
-        self.target.join("debug").join(format!("refrain{}", env::consts::EXE_SUFFIX))
+    /// A native binary: the host, or what an example carries.
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(format!("{name}{}", env::consts::EXE_SUFFIX))
     }
 
-    /// Builds the host's binary.
+    /// Builds the native binaries.
     ///
     /// `--workspace`, because cargo turns on what features the selected packages ask for together: with
     /// `--package refrain`, wasmtime would be compiled a second time for other features of what it depends on.

@@ -5,12 +5,14 @@ use std::mem;
 use std::time::Duration;
 
 use refrain_sdk::{
-    Activity, Failure, Signal, activity, days, millis, mins, now, sleep, try_join_all, workflow,
+    Activity, Failure, Signal, activity, days, local_activity, millis, mins, now, sleep, try_join_all,
+    workflow,
 };
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+mod calls;
 mod torment;
 
 /// An activity that does nothing, as fast as the host can.
@@ -40,6 +42,15 @@ async fn bench_hello() -> Result<Did, Failure> {
 async fn bench_sequence(input: Count) -> Result<Did, Failure> {
     for _ in 0..input.n {
         noop().await?;
+    }
+    Ok(Did { n: input.n })
+}
+
+/// `n` local activities, one after the other.
+#[workflow]
+async fn bench_local(input: Count) -> Result<Did, Failure> {
+    for _ in 0..input.n {
+        local_activity::<IgnoredAny>("bench.noop", &()).start_to_close(mins(1)).await?;
     }
     Ok(Did { n: input.n })
 }
@@ -116,12 +127,14 @@ async fn bench_open_ops(input: OpenOps) -> Result<Did, Failure> {
 refrain_sdk::component!(
     bench_hello,
     bench_sequence,
+    bench_local,
     bench_fan_out,
     bench_sleep,
     bench_signal,
     bench_replay,
     bench_reads,
     bench_open_ops,
+    calls::calls,
     torment::torment,
 );
 
@@ -148,6 +161,8 @@ mod tests {
     fn each_load_makes_the_calls_that_its_name_says() {
         let ended = run::<bench_sequence>(&[("n", 5)]);
         assert_eq!((count(&ended, "noop"), count(&ended, "wait")), (5, 5));
+        let ended = run::<bench_local>(&[("n", 5)]);
+        assert_eq!((count(&ended, "local activity bench.noop"), count(&ended, "wait")), (5, 5));
         let ended = run::<bench_fan_out>(&[("n", 5)]);
         assert_eq!((count(&ended, "noop"), count(&ended, "wait")), (5, 1));
         assert_eq!(run::<bench_signal>(&[("n", 3)]).elapsed, secs(2));
@@ -155,6 +170,22 @@ mod tests {
         assert_eq!(count(&run::<bench_replay>(&[("n", 10)]), "timer"), 5);
         let ended = run::<bench_open_ops>(&[("open", 10), ("waits", 4)]);
         assert_eq!((count(&ended, "timer"), count(&ended, "cancel")), (10 + 4, 0));
+    }
+
+    #[test]
+    fn calls_tells_how_each_activity_ended() {
+        let calls = [("double", 4), ("fail", 1)].map(
+            |(name, input)| serde_json::json!({ "activity": name, "input": input, "maximum_attempts": 1 }),
+        );
+        let ended = Env::new()
+            .activity("double", |n: u32| Ok(2 * n))
+            .activity("fail", |_: u32| Err::<(), _>(Failure::typed("Odd", "one is odd")))
+            .run::<calls::calls>(&serde_json::json!({ "calls": calls }));
+        let outcomes: Vec<calls::Outcome> = ended.result().unwrap();
+        assert_eq!(outcomes[0].result, Some(serde_json::json!(8)));
+        let failed = outcomes[1].failure.as_ref().unwrap();
+        assert_eq!((&*failed.kind, &*failed.error_type), ("application", "Odd"));
+        assert_eq!(failed.messages, ["one is odd"]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The examples, each with a story that it tells and an outcome that is checked.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::background::Background;
 use crate::guests;
 use crate::host::{self, Home, Host};
 use crate::process::heading;
@@ -14,14 +16,27 @@ use crate::workspace::Workspace;
 
 mod backup;
 mod hello;
+mod order_saga;
 mod reminder;
+mod training;
 
 /// An example's story.
-type Story = fn(&mut Stage<'_>) -> Result<()>;
+#[derive(Clone, Copy)]
+struct Story {
+    name: &'static str,
+    /// A server that it carries. It runs before the host does, as the host is told where it may go.
+    service: Option<&'static str>,
+    run: fn(&mut Stage<'_>) -> Result<()>,
+}
 
 /// All examples, in the order in which one would read them.
-const STORIES: [(&str, Story); 3] =
-    [("hello", hello::run), ("reminder", reminder::run), ("backup", backup::run)];
+const STORIES: [Story; 5] = [
+    Story { name: "hello", service: None, run: hello::run },
+    Story { name: "reminder", service: None, run: reminder::run },
+    Story { name: "backup", service: None, run: backup::run },
+    Story { name: "order-saga", service: Some("order-saga-service"), run: order_saga::run },
+    Story { name: "training", service: None, run: training::run },
+];
 
 /// Builds and runs one example, or all of them.
 pub(crate) fn run(ws: &Workspace, name: &str) -> Result<()> {
@@ -37,20 +52,22 @@ pub(crate) fn run_built(ws: &Workspace) -> Result<()> {
     tell(ws, STORIES.to_vec())
 }
 
-fn choose(name: &str) -> Result<Vec<(&'static str, Story)>> {
-    let chosen: Vec<_> = STORIES.into_iter().filter(|(known, _)| name == "all" || name == *known).collect();
+fn choose(name: &str) -> Result<Vec<Story>> {
+    let chosen: Vec<_> = STORIES.into_iter().filter(|story| name == "all" || name == story.name).collect();
     if chosen.is_empty() {
-        let known = STORIES.map(|(known, _)| known);
+        let known = STORIES.map(|story| story.name);
         bail!("there is no example {name:?}; there are {}, and all", known.join(", "));
     }
     Ok(chosen)
 }
 
-fn tell(ws: &Workspace, stories: Vec<(&str, Story)>) -> Result<()> {
-    for (name, story) in stories {
+fn tell(ws: &Workspace, stories: Vec<Story>) -> Result<()> {
+    for story in stories {
+        let name = story.name;
         heading(&format!("example {name}"));
-        let mut stage = Stage::set(ws, name)?;
-        story(&mut stage).with_context(|| format!("example {name}"))?;
+        let mut stage = Stage::set(ws, &story)?;
+        let told = (story.run)(&mut stage);
+        told.with_context(|| format!("example {name}, of which all is left in {}", stage.keep().display()))?;
         println!("    {name} did what it should");
     }
     Ok(())
@@ -59,24 +76,46 @@ fn tell(ws: &Workspace, stories: Vec<(&str, Story)>) -> Result<()> {
 /// A fresh host with the example's component on it.
 pub(crate) struct Stage<'a> {
     ws: &'a Workspace,
-    /// The directory that the example may read.
-    dir: TempDir,
     home: Home,
     host: Option<Host>,
+    service: Option<Service>,
+    /// Where all that the example makes is. It goes last, when nobody writes there any more.
+    dir: TempDir,
+}
+
+/// A server that an example carries. It ends with this value.
+struct Service {
+    url: String,
+    _process: Background,
 }
 
 impl<'a> Stage<'a> {
-    fn set(ws: &'a Workspace, name: &str) -> Result<Self> {
+    fn set(ws: &'a Workspace, story: &Story) -> Result<Self> {
+        let name = story.name;
         let dir = tempfile::Builder::new().prefix("example-").tempdir_in(&ws.target)?;
         let source = dir.path().join("source");
         fs::create_dir(&source)?;
         let home = Home::create(&dir.path().join("home"), &source)?;
+        let service = story.service.map(|binary| -> Result<Service> {
+            let (process, url) =
+                Background::serve(&mut host::ours(ws, binary), &dir.path().join("service.log"))?;
+            println!("    its service {binary} listens on {url}");
+            home.allow(&url)?;
+            Ok(Service { url, _process: process })
+        });
+        let service = service.transpose()?;
         let host = Host::start(ws, &home)?;
         println!("    a fresh host listens on {}", host.url());
         let wasm = fs::read(guests::path(ws, name))?;
         let uploaded = host.api().upload(name, &wasm)?;
         println!("    uploaded {name}: {} bytes, workflows {}", wasm.len(), uploaded["workflows"]);
-        Ok(Self { ws, dir, home, host: Some(host) })
+        Ok(Self { ws, home, host: Some(host), service, dir })
+    }
+
+    /// Leaves what the example has made to be looked at.
+    fn keep(mut self) -> PathBuf {
+        self.dir.disable_cleanup(true);
+        self.dir.path().to_owned()
     }
 
     fn host(&self) -> Result<&Host> {
@@ -88,13 +127,23 @@ impl<'a> Stage<'a> {
         Ok(self.host()?.api())
     }
 
+    /// Where the example's service is.
+    fn service(&self) -> Result<&str> {
+        Ok(&self.service.as_ref().context("the example has no service")?.url)
+    }
+
+    /// A file or directory of the example's own, of which nothing is left in the end.
+    fn place(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The directory `source` of the `fs` plugin.
-    fn source(&self) -> std::path::PathBuf {
-        self.dir.path().join("source")
+    fn source(&self) -> PathBuf {
+        self.place("source")
     }
 
     /// The directory `target` of the `fs` plugin.
-    fn target(&self) -> std::path::PathBuf {
+    fn target(&self) -> PathBuf {
         self.home.target()
     }
 
