@@ -1,4 +1,4 @@
-//! What cargo built: the host's binary, and the examples' components.
+//! What cargo built: the binaries, and the examples' components.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,33 @@ pub fn guest_path(name: &str) -> Result<PathBuf> {
     Ok(built.join(format!("{}.wasm", name.replace('-', "_"))))
 }
 
-/// A command of the host's binary, which cargo puts beside the directory of the test that is running.
+/// A command of the host's binary.
 pub(crate) fn refrain() -> Result<Command> {
-    let path = profile_dir()?.join(format!("refrain{}", env::consts::EXE_SUFFIX));
+    binary("refrain")
+}
+
+/// A command of the worker whose activities do what tests tell them.
+pub(crate) fn test_worker() -> Result<Command> {
+    binary("refrain-test-worker")
+}
+
+/// A command of a binary, which cargo puts beside the directory of the test that is running.
+fn binary(name: &str) -> Result<Command> {
+    let path = profile_dir()?.join(format!("{name}{}", env::consts::EXE_SUFFIX));
     ensure!(
         path.exists(),
-        "the host's binary is not built: run `cargo build --workspace --all-targets` first"
+        "the binary `{name}` is not built: run `cargo build --workspace --all-targets` first"
     );
     let mut command = Command::new(path);
-    // What the developer's own hosts and clients are told is not meant for these.
+    forget_settings(&mut command);
+    Ok(command)
+}
+
+/// What the developer's own hosts and clients are told is not meant for those of tests.
+pub(crate) fn forget_settings(command: &mut Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REFRAIN_")) {
         command.env_remove(name);
     }
-    Ok(command)
 }
 
 /// `target/debug`: the tests are in `target/debug/deps`.

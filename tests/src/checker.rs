@@ -22,6 +22,8 @@ struct RunTold {
     run_id: Option<String>,
     signals: usize,
     result: Option<Value>,
+    /// What workers completed activities with, by op.
+    reports: BTreeMap<u64, Value>,
 }
 
 impl Told {
@@ -46,7 +48,15 @@ impl Told {
         Ok(())
     }
 
-    /// How much was acknowledged.
+    /// A worker's completion of an activity was acknowledged. Nobody else's may be.
+    pub fn reported(&mut self, id: &str, op: u64, result: &Value) -> Result<()> {
+        let run = self.runs.entry(id.to_owned()).or_default();
+        let before = run.reports.insert(op, result.clone());
+        ensure!(before.is_none(), "activity {op} of {id} was completed with {before:?} and with {result}");
+        Ok(())
+    }
+
+    /// How much was acknowledged to those who start runs, send signals and wait for ends.
     pub fn len(&self) -> usize {
         let runs = self.runs.values();
         runs.map(|run| usize::from(run.run_id.is_some()) + run.signals + usize::from(run.result.is_some()))
@@ -82,8 +92,9 @@ impl Told {
             );
             let result = client.completed(id).await?;
             ensure!(run.result.as_ref() == Some(&result), "{id}: told {:?}, now {result}", run.result);
-            check_history(&client.history(id).await?, run.signals)
-                .with_context(|| format!("history of {id}"))?;
+            let history = client.history(id).await?;
+            check_history(&history, run.signals).with_context(|| format!("history of {id}"))?;
+            check_reports(&history, &run.reports).with_context(|| format!("history of {id}"))?;
         }
         Ok(())
     }
@@ -111,6 +122,18 @@ pub fn check_history(history: &[Event], signals: usize) -> Result<()> {
     ensure!(received == signals, "{signals} signals were acknowledged, {received} were delivered");
     let boots: Vec<u64> = history.iter().map(Event::boot).collect();
     ensure!(boots.is_sorted(), "an earlier life of the host recorded after a later one: {boots:?}");
+    Ok(())
+}
+
+/// What was acknowledged to workers must be what the run was told.
+fn check_reports(history: &[Event], reports: &BTreeMap<u64, Value>) -> Result<()> {
+    for (op, result) in reports {
+        let ends = history.iter().filter(|event| {
+            matches!(event.kind(), "activity-completed" | "activity-failed") && event.attribute("op") == *op
+        });
+        let told: Vec<&Value> = ends.map(|event| event.attribute("result")).collect();
+        ensure!(told == [result], "activity {op} was completed with {result}, the run was told {told:?}");
+    }
     Ok(())
 }
 
@@ -142,5 +165,12 @@ mod tests {
         let mut told = Told::default();
         told.started("a", "1").unwrap();
         assert!(told.started("a", "2").is_err());
+        told.reported("a", 1, &json!("x")).unwrap();
+        assert!(told.reported("a", 1, &json!("y")).is_err());
+        let reports = BTreeMap::from([(1, Value::Null)]);
+        check_reports(&history(&good), &reports).unwrap();
+        let lost_report = check_reports(&history(&lost), &reports).unwrap_err().to_string();
+        assert!(lost_report.contains("the run was told []"), "{lost_report}");
+        assert!(check_reports(&history(&good), &BTreeMap::from([(1, json!("x"))])).is_err());
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::{Client, PATIENCE, built, guest};
+use crate::{Client, PATIENCE, Proxy, built, guest, process};
 
 /// What the host says on its standard output once it can be asked.
 const LISTENING: &str = "listening on ";
@@ -104,12 +104,7 @@ impl Host {
     /// SIGTERM: it brings what it does to a good end, and exits.
     pub async fn terminate(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the host is not running")?;
-        let pid = child.id().context("the host has ended already")?;
-        // The shell has a `kill` even where there is no program of that name.
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid.to_string()]).status().await?;
-        if !sent.success() {
-            bail!("cannot send SIGTERM to process {pid}");
-        }
+        process::signal(&child, "TERM").await?;
         timeout(PATIENCE, child.wait()).await.context("the host does not stop")?.map_err(Into::into)
     }
 
@@ -137,6 +132,11 @@ impl Host {
     /// A client, which finds the host again after a restart.
     pub fn client(&self) -> Client {
         Client::new(self.url.subscribe())
+    }
+
+    /// A proxy in front of it, whose address stays the same when the host is started again.
+    pub async fn proxy(&self) -> Result<Proxy> {
+        Proxy::open(self.url.subscribe()).await
     }
 
     /// Where it listens, such as `http://127.0.0.1:40123`.
