@@ -113,11 +113,15 @@ impl Owner<'_> {
         if self.books.head().status.is_closed() || self.books.head().records == 0 {
             return Ok(());
         }
+        let mut places = Vec::new();
         for (activity, has_heartbeat) in placing::read_activities(&*self.shared.store, self.key)? {
             let op = activity.op;
-            let place = placing::place(self.shared, self.key, &self.started.task_queue, &activity);
+            places.push((op, placing::place(self.shared, self.key, &self.started.task_queue, &activity)));
             self.activities.tracked.insert(op, Tracked { has_heartbeat, ..Tracked::new(activity) });
             self.reschedule(op);
+        }
+        // All attempts that run are known before anything is waited for: who asks for one of them finds it.
+        for (op, place) in places {
             match place {
                 Place::Queue | Place::Here => self.books.after(After::Enqueue(op)),
                 Place::Runs | Place::Waits => {}

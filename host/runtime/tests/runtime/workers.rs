@@ -659,39 +659,42 @@ fn tokens_that_name_nothing_here_are_refused() {
 
 #[test]
 fn a_workers_attempt_is_known_to_a_host_that_comes_back_whatever_else_its_run_has_lost() {
-    let world = World::new();
-    world.workflow("both", |host, _| async move {
-        // That its attempt was lost is more than waits for the rows of the others.
-        let large = format!("\"{}\"", "x".repeat(1 << 20));
-        let (here, there) = (host.activity(activity("gate", large))?, host.activity(activity(REMOTE, 2))?);
-        for op in [here, there] {
-            outcome(&host, op).await?;
-        }
-        completed("null")
-    });
-    let task = world.live(async |host| {
-        host.start("both", "b").await;
-        host.task("rita-1").await
-    });
-    // After the boot comes what the run's owner makes of the lost attempt.
-    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::Hold(2)));
-    let held = Arc::clone(&store);
-    world
-        .live_on(store, async |host| {
-            let (worker, same) = (host.clone(), token(&task));
-            let beat = tokio::spawn(async move { worker.beat(&same, 1).await });
-            let worker = host.clone();
-            let poll = tokio::spawn(async move { worker.task("rita-1").await });
-            host.settle().await;
-            assert_eq!(held.held(), 1);
-            held.release();
-            beat.await.unwrap().expect("the attempt runs");
-            assert_eq!(poll.await.unwrap().task_token, task.task_token);
-            world.gate.add_permits(1);
-            host.complete(&task, 1).await.unwrap();
-            host.value("b").await;
-            host.check_quiet().await;
-        })
-        .unwrap();
-    world.check_rest();
+    // The boot is the first to look at the run, or a timer that is due is.
+    for later in [secs(0), secs(60)] {
+        let world = World::new();
+        world.workflow("both", |host, _| async move {
+            // That its attempt was lost is more than waits for the rows of the others.
+            let large = format!("\"{}\"", "x".repeat(1 << 20));
+            let here = host.activity(activity("gate", large))?;
+            for op in [host.timer(secs(30))?, here, host.activity(activity(REMOTE, 2))?] {
+                outcome(&host, op).await?;
+            }
+            completed("null")
+        });
+        let task = world.live(async |host| {
+            host.start("both", "b").await;
+            host.task("rita-1").await
+        });
+        world.skip(later);
+        // After the boot comes what the run's owner makes of the lost attempt.
+        let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::Hold(2)));
+        let held = Arc::clone(&store);
+        world
+            .live_on(store, async |host| {
+                let same = token(&task);
+                let (answer, again, ()) = tokio::join!(host.beat(&same, 1), host.task("rita-1"), async {
+                    host.settle().await;
+                    assert_eq!(held.held(), 1);
+                    held.release();
+                });
+                answer.expect("the attempt runs");
+                assert_eq!(again.task_token, task.task_token);
+                world.gate.add_permits(1);
+                host.complete(&task, 1).await.unwrap();
+                host.value("b").await;
+                host.check_quiet().await;
+            })
+            .unwrap();
+        world.check_rest();
+    }
 }
