@@ -219,9 +219,11 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error: toml::de::Error| {
             let shown = error.to_string();
-            match nearest_listed(error.message()) {
-                Some(near) => format!("{}\ndid you mean `{near}`?", shown.trim_end()),
-                None => shown.trim_end().to_owned(),
+            let shown = shown.trim_end();
+            match (limits::unquoted(text, error.message()), nearest_listed(error.message())) {
+                (Some(table), _) => format!("{shown}\na name with a dot in it is written in quotes: {table}"),
+                (None, Some(near)) => format!("{shown}\ndid you mean `{near}`?"),
+                (None, None) => shown.to_owned(),
             }
         })
     }
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_key_the_place_and_the_remedy() {
-        let cases: [(&str, Expect); 5] = [
+        let cases: [(&str, Expect); 7] = [
             (
                 "listn = \"127.0.0.1:1\"",
                 expect![[r#"
@@ -377,6 +379,26 @@ mod tests {
                   | ^^^^^^^^^
                 unknown field `writeable`, expected `path` or `writable`
                 did you mean `writable`?"#]],
+            ),
+            (
+                "[activities.http.request]\nrate = 1",
+                expect![[r#"
+                TOML parse error at line 1, column 18
+                  |
+                1 | [activities.http.request]
+                  |                  ^^^^^^^
+                unknown field `request`, expected one of `concurrency`, `rate`, `burst`
+                a name with a dot in it is written in quotes: [activities."http.request"]"#]],
+            ),
+            (
+                "[task_queues.gpu.eu.west]\nconcurrency = 1",
+                expect![[r#"
+                TOML parse error at line 1, column 18
+                  |
+                1 | [task_queues.gpu.eu.west]
+                  |                  ^^
+                unknown field `eu`, expected one of `concurrency`, `rate`, `burst`, `in_process`
+                a name with a dot in it is written in quotes: [task_queues."gpu.eu.west"]"#]],
             ),
         ];
         for (text, expected) in cases {

@@ -57,7 +57,7 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.toml"), "listn = 1").unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 13] = [
+    let cases: [(&[&str], i32, Expect); 15] = [
         (
             &["server", "--config", "bad.toml"],
             2,
@@ -127,6 +127,24 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             2,
             expect![[r#"
             error: no option is given: name what is to be changed, such as --start-to-close-timeout 10m
+        "#]],
+        ),
+        (
+            &["activity", "update-options", "order/42", "3", "--backoff-coefficient", "nan", nobody],
+            2,
+            expect![[r#"
+                error: invalid value 'nan' for '--backoff-coefficient <FACTOR>': give a finite number of at least 1, such as 2
+
+                For more information, try '--help'.
+            "#]],
+        ),
+        (
+            &["activity", "pause", "order/42", "charge", nobody],
+            2,
+            expect![[r#"
+            error: invalid value 'charge' for '<ACTIVITY_ID>': not an activity's id: a number, as `workflow describe` shows it
+
+            For more information, try '--help'.
         "#]],
         ),
         (

@@ -26,7 +26,8 @@
 //! A redirect to another origin carries no headers that might be secret, and none leads from `https` to `http`.
 //!
 //! **Errors** that another attempt may heal: `HttpConnection`, `HttpTimeout`, `HttpTls`, and `HttpStatus` for 408,
-//! 425, 429, 500, 502, 503 and 504; a `Retry-After` header then sets when the next attempt begins. All other
+//! 425, 429, 500, 502, 503 and 504; a `Retry-After` header then takes the place of the retry policy's interval, up to
+//! [`MAX_RETRY_AFTER`], an hour. All other
 //! statuses that are no success are `HttpStatus` too, and are not tried again; nor are `InvalidInput`,
 //! `HttpForbidden` (the configuration does not allow it), `HttpRedirect` (redirects that lead nowhere) and
 //! `HttpResponseTooLarge`. The details of an `HttpStatus` are `status`, `headers` (some) and the body as above, or its

@@ -185,6 +185,11 @@ fn parse_host(text: &str) -> Result<(HostPattern, Option<u16>), &'static str> {
     if text.contains(['/', '?', '#', '@', '\\']) {
         return Err("has more than scheme, host and port: leave out what comes before or after them");
     }
+    if text == "*" || text.starts_with("*:") {
+        return Err(
+            "has a `*` for a host, and `*` alone is not allowed: name a domain, as in `*.example.com`",
+        );
+    }
     let (any_below, text) = text.strip_prefix("*.").map_or((false, text), |text| (true, text));
     if text.contains('*') {
         return Err("has a `*` that is not the whole of its first label: write `*.example.com`");
@@ -375,7 +380,9 @@ mod tests {
     fn an_entry_that_means_nothing_is_named() {
         for (entry, why) in [
             ("", "is not a host"),
-            ("*", "has a `*`"),
+            ("*", "has a `*` for a host, and `*` alone is not allowed: name a domain"),
+            ("https://*", "has a `*` for a host, and `*` alone is not allowed: name a domain"),
+            ("*:8080", "has a `*` for a host, and `*` alone is not allowed: name a domain"),
             ("*.", "is not a host"),
             ("a.*.example.com", "has a `*`"),
             ("*example.com", "has a `*`"),

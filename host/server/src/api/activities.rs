@@ -118,13 +118,17 @@ pub(super) async fn fail_task(
 }
 
 /// Report that an attempt stopped because it was asked to
+///
+/// If the run asked, the activity is canceled. If it was for a pause, the attempt does not count and is made again after
+/// it; if it was for a reset, attempt 1 follows. An attempt that nobody asked to stop has failed, and is retried under its
+/// policy. To end an activity for good, whoever wants it, cancel it by the ids of its workflow and its own.
 #[utoipa::path(
     post,
     path = "/activities/cancel",
     tag = "activities",
     request_body = CancelTask,
     responses(
-        (status = 200, description = "The attempt is canceled", body = Done),
+        (status = 200, description = "The attempt has stopped", body = Done),
         (status = 400, description = "A field is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Nobody waits for this attempt any more (`stale-task`): report nothing more of it", body = Problem, content_type = "application/problem+json"),
     )

@@ -105,8 +105,9 @@ pub(super) async fn complete_activity(
 
 /// Fail an activity by hand
 ///
-/// Where an attempt runs, the retry policy says whether another one follows. An activity that waits for its next attempt
-/// ends with the failure.
+/// Where an attempt runs, that attempt fails, and the retry policy says whether another one follows. An activity that
+/// waits for its first or its next attempt, in its task queue or in backoff, ends for good. The run's description shows the
+/// next attempt if one follows, its history the end if none does.
 #[utoipa::path(
     post,
     path = "/workflows/{id}/activities/{activity_id}/fail",
@@ -117,7 +118,7 @@ pub(super) async fn complete_activity(
     ),
     request_body = FailActivity,
     responses(
-        (status = 200, description = "It has failed", body = Done),
+        (status = 200, description = "The failure is durable", body = Done),
         (status = 404, description = "No such execution or run", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The activity or the run is over, or there never was an activity of this id (`stale-task`)", body = Problem, content_type = "application/problem+json"),
     )
@@ -134,6 +135,9 @@ pub(super) async fn fail_activity(
 }
 
 /// End an activity by hand, as canceled
+///
+/// It ends for good, also one that waits for its next attempt, and whether or not somebody asked for it. An attempt that
+/// runs is not wanted any more.
 #[utoipa::path(
     post,
     path = "/workflows/{id}/activities/{activity_id}/cancel",
@@ -192,8 +196,9 @@ pub(super) async fn heartbeat_activity(
 
 /// Pause an activity
 ///
-/// No further attempt begins until it is unpaused. One that runs goes on, and its result counts; its heartbeat's answer
-/// tells it.
+/// No further attempt begins until it is unpaused. One that runs is told that it may stop: a worker's by the answer to its
+/// next heartbeat, the host's own at once. If it goes on, its end counts as ever. If it stops, and reports itself as
+/// canceled, it does not use up an attempt: the next one has its number. The schedule-to-close timeout goes on.
 #[utoipa::path(
     post,
     path = "/workflows/{id}/activities/{activity_id}/pause",

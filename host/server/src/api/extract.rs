@@ -197,9 +197,12 @@ pub async fn read_body(request: Request, limit: usize, what: &str) -> Result<Byt
     }
 }
 
+/// How a length of time is written, for those who wrote something else.
+pub const LENGTH_FORM: &str = "write it like 30s, 1h 30m or 500ms";
+
 /// A length of time that a request gives.
 pub fn length_of_time(field: &str, text: &str) -> Result<Duration, Refusal> {
-    parse_length(text).ok_or_else(|| not_a_length(field, text, "write it like 30s, 1h 30m or 500ms"))
+    parse_length(text).ok_or_else(|| not_a_length(field, text, LENGTH_FORM))
 }
 
 /// The time that a request wants to wait: `default` unless it says so, and at most [`MAX_WAIT`].

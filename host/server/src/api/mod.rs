@@ -48,7 +48,7 @@ use utoipa_axum::routes;
 use self::guard::Access;
 use self::problem::{Kind, Refusal};
 
-pub use extract::MAX_WAIT;
+pub use extract::{LENGTH_FORM, MAX_WAIT};
 pub use health::Healthy;
 
 /// Uploads that are inspected at a time; more of them wait. Each one holds its compiler's memory.

@@ -8,8 +8,9 @@ use crate::wire::{ActivityFailure, FailActivity};
 
 /// Fail an activity's attempt by hand.
 ///
-/// Where an attempt runs, the retry policy says whether another one follows; with --non-retryable the activity ends. One
-/// that waits for its next attempt ends in any case.
+/// Where an attempt runs, that attempt fails, and the retry policy says whether another one follows; with --non-retryable
+/// none does. An activity that waits for its first or its next attempt, in its task queue or in backoff, has none that
+/// could be made again: it ends for good.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +32,8 @@ pub(super) struct Fail {
     #[arg(long, value_name = "JSON")]
     details: Option<String>,
     /// When the next attempt may begin, in place of what the retry policy says.
-    #[arg(long, value_name = "DURATION", value_parser = checked_duration, conflicts_with = "non_retryable")]
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, allow_hyphen_values = true)]
+    #[arg(conflicts_with = "non_retryable")]
     next_retry_delay: Option<String>,
 }
 
@@ -48,6 +50,11 @@ impl Fail {
         let request =
             FailActivity { failure, next_retry_delay: self.next_retry_delay, benign: false, run_id };
         let answer = context.client.fail_activity(&id, activity, &request).await?;
-        Ok(done(context.out, &answer, "the activity has failed"))
+        // The answer is the same whether the activity ended or an attempt of it.
+        let words = format!(
+            "the failure counts; `refrain workflow describe {id}` shows the next attempt if one follows, \
+             `refrain workflow show {id}` the end if none does"
+        );
+        Ok(done(context.out, &answer, &words))
     }
 }

@@ -7,7 +7,8 @@ use crate::wire::PauseActivity;
 
 /// Let no further attempt of an activity begin until it is unpaused.
 ///
-/// An attempt that runs goes on, and its result counts. The schedule-to-close timeout goes on too.
+/// An attempt that runs is told that it may stop: by a worker's next heartbeat, in the host at once. One that goes on
+/// counts as ever; one that stops does not use up an attempt. The schedule-to-close timeout goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

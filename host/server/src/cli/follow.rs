@@ -7,17 +7,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::output::Output;
+use super::parked::{Notice, QUIET};
 use crate::client::{Client, ClientError, HistoryQuery, StreamEvent};
 use crate::render::timeline::{Attributes, Timeline, progress};
-use crate::wire::{HistoryEvent, Parked};
+use crate::wire::HistoryEvent;
 
 /// How long a host may be away before waiting for it ends. A restart with much to recover takes some seconds.
 pub(super) const HOST_AWAY: Duration = Duration::from_secs(60);
 /// The first pause between two tries; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long no event of the history comes until it is seen whether the run is parked.
-const QUIET: Duration = Duration::from_secs(5);
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 /// Names of open ops that the spinner shows.
@@ -144,7 +143,7 @@ pub(super) async fn persistently<T>(
     }
 }
 
-/// Listens to a run to its end and hands over what is heard; `idle` is called when a while nothing happened.
+/// Listens to a run to its end and hands over what is heard; `idle` is called whenever nothing happened for [`QUIET`].
 pub(super) async fn follow(
     client: &Client,
     id: &str,
@@ -190,20 +189,6 @@ pub(super) async fn follow(
     }
 }
 
-/// Why a run is parked, if it is.
-pub(super) async fn why_parked(
-    client: &Client,
-    id: &str,
-    run_id: Option<&str>,
-) -> Result<Option<Parked>, ClientError> {
-    match client.describe(id, run_id).await {
-        Ok(answer) => Ok(answer.value.parked),
-        // The next question meets the same, and waits for the host.
-        Err(error) if error.is_passing() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Shows a run's events until the execution has ended, through all the runs that it continues as.
 pub(super) async fn watch(
     client: &Client,
@@ -212,25 +197,13 @@ pub(super) async fn watch(
     progress: Progress,
 ) -> Result<(), ClientError> {
     let progress = std::cell::RefCell::new(progress);
-    let parked = std::cell::Cell::new(false);
+    let parked = Notice::default();
     let mut run_id = run_id.to_owned();
     loop {
         let query = HistoryQuery { run_id: Some(run_id.clone()), ..HistoryQuery::default() };
         let say = |words: &str| progress.borrow().say(words);
         let hear = |event: &StreamEvent| progress.borrow_mut().hear(event);
-        let tell_if_parked = async || {
-            let why = why_parked(client, id, Some(&run_id)).await?;
-            if let Some(why) = &why
-                && !parked.replace(true)
-            {
-                say(&format!("the run is parked: {}", why.message));
-                say(&format!(
-                    "hint: see `refrain workflow describe {id}`; it waits until someone resumes it"
-                ));
-            }
-            parked.set(why.is_some());
-            Ok(())
-        };
+        let tell_if_parked = async || parked.look(client, id, Some(&run_id), &say).await;
         follow(client, id, query, &say, hear, tell_if_parked).await?;
         let result = persistently(&say, async || client.result(id, None, Duration::ZERO).await).await?.value;
         if result.status.is_closed() || result.run_id == run_id {

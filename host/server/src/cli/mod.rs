@@ -19,6 +19,7 @@ mod exit;
 mod follow;
 mod input;
 mod output;
+mod parked;
 mod server;
 mod task_queue_list;
 mod task_queue_show;
@@ -40,6 +41,7 @@ use clap::{Args, Parser, Subcommand};
 pub use exit::{CliError, Exit};
 use output::Output;
 
+use crate::api::LENGTH_FORM;
 use crate::client::{Answer, Client};
 use crate::config::DEFAULT_LISTEN;
 use crate::wire::Done;
@@ -228,11 +230,16 @@ struct ActivityArgs {
     #[arg(value_name = "WORKFLOW_ID")]
     id: String,
     /// The activity's number in its run, as `workflow describe` shows it.
-    #[arg(value_name = "ACTIVITY_ID")]
+    #[arg(value_name = "ACTIVITY_ID", value_parser = activity_id)]
     activity: u64,
     /// The run; the execution's latest one unless given.
     #[arg(long, value_name = "RUN_ID")]
     run_id: Option<String>,
+}
+
+/// An activity's number in its run.
+fn activity_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "not an activity's id: a number, as `workflow describe` shows it".to_owned())
 }
 
 /// Says that what was asked of the host is done.
@@ -246,8 +253,8 @@ fn done(out: Output, answer: &Answer<Done>, words: &str) -> Exit {
 
 /// A length of time as people write it: `30s`, `1m 30s`.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
-    let length = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
-    length.try_into().map_err(|_| "a length of time is not negative".to_owned())
+    let length = text.parse::<jiff::SignedDuration>().ok().and_then(|length| length.try_into().ok());
+    length.ok_or_else(|| format!("not a length of time: {LENGTH_FORM}"))
 }
 
 /// A length of time that goes to the host as it is written.

@@ -1,13 +1,15 @@
 //! `refrain workflow describe`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::{Context, Ending, Exit, RunArgs};
 use crate::client::{Client, ClientError};
 use crate::render::describe::{Beside, description};
+use crate::render::unserved::Unserved;
 use crate::wire::{Description, Failure, Status};
 
 /// Look at a run: where it stands, what it waits for, why it is parked or did not complete.
@@ -25,8 +27,9 @@ impl Describe {
         } else {
             let (client, run) = (&context.client, &answer.value);
             let failure = failure(client, run).await?;
-            let unserved = unserved(client, run).await?;
-            let beside = Beside { failure, unserved, now: jiff::Timestamp::now() };
+            let now = Timestamp::now();
+            let unserved = unserved(client, run, now).await?;
+            let beside = Beside { failure, unserved, now };
             context.out.data(&description(run, &beside));
         }
         Ok(Exit::Ok)
@@ -41,17 +44,21 @@ async fn failure(client: &Client, run: &Description) -> Result<Option<Failure>, 
     Ok(client.result(&run.id, Some(&run.run_id), Duration::ZERO).await?.value.failure)
 }
 
-/// Which of a run's activities wait for a worker where none polls: nothing happens to them until one does.
-async fn unserved(client: &Client, run: &Description) -> Result<BTreeSet<u64>, ClientError> {
+/// Which of a run's activities wait for a worker where none takes them: nothing happens to them until one does.
+async fn unserved(
+    client: &Client,
+    run: &Description,
+    now: Timestamp,
+) -> Result<BTreeMap<u64, Unserved>, ClientError> {
     let mut queues = BTreeMap::new();
-    let mut unserved = BTreeSet::new();
+    let mut unserved = BTreeMap::new();
     for activity in run.pending_activities.iter().filter(|activity| activity.state == "scheduled") {
         let name = activity.task_queue.as_str();
         if !queues.contains_key(name) {
             queues.insert(name, client.task_queue(name).await?.value);
         }
-        if queues.get(name).is_some_and(|queue| !queue.is_served(&activity.name)) {
-            unserved.insert(activity.op);
+        if let Some(why) = queues.get(name).and_then(|queue| Unserved::of(queue, &activity.name, now)) {
+            unserved.insert(activity.op, why);
         }
     }
     Ok(unserved)

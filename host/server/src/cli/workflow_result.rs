@@ -7,13 +7,11 @@ use tokio::time::Instant;
 
 use super::follow::persistently;
 use super::output::Output;
+use super::parked::{Notice, QUIET};
 use super::{Context, Ending, Exit, RunArgs, parse_duration};
 use crate::client::{Answer, Client, ClientError};
 use crate::render;
 use crate::wire::{RunResult, Status};
-
-/// How long one question waits.
-const LONG_POLL: Duration = Duration::from_secs(30);
 
 /// Wait for a run's end and print its result.
 ///
@@ -37,7 +35,7 @@ impl AwaitResult {
     }
 }
 
-/// Asks until the run has ended, or the time is over.
+/// Asks until the run has ended, or the time is over. A run that is parked ends for nobody: it is said, and waited for.
 pub(super) async fn await_end(
     client: &Client,
     id: &str,
@@ -46,16 +44,20 @@ pub(super) async fn await_end(
     say: impl Fn(&str),
 ) -> Result<Answer<RunResult>, ClientError> {
     let started = Instant::now();
-    let mut told_parked = false;
+    let notice = Notice::default();
+    // The first answer comes at once, since the run may be parked already.
+    let mut patience = Duration::ZERO;
     loop {
-        let left = wait.map_or(LONG_POLL, |wait| wait.saturating_sub(started.elapsed()).min(LONG_POLL));
-        let answer = persistently(&say, async || client.result(id, run_id, left).await).await?;
+        let left = wait.map_or(Duration::MAX, |wait| wait.saturating_sub(started.elapsed()));
+        let question = patience.min(left);
+        let answer = persistently(&say, async || client.result(id, run_id, question).await).await?;
         if answer.value.status.is_closed() || left.is_zero() {
             return Ok(answer);
         }
-        if answer.value.status == Status::Parked && !std::mem::replace(&mut told_parked, true) {
-            say(&format!("the run is parked: see `refrain workflow describe {id}`"));
+        if answer.value.status == Status::Parked {
+            notice.tell(client, id, Some(&answer.value.run_id), &say).await?;
         }
+        patience = QUIET;
     }
 }
 

@@ -1,12 +1,11 @@
 //! `refrain workflow show`: a run's history as a timeline.
 
-use std::cell::Cell;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::follow::{follow, why_parked};
+use super::follow::follow;
 use super::output::Output;
+use super::parked::{Notice, why_parked};
 use super::{Context, Ending, Exit, RunArgs};
 use crate::client::{HistoryQuery, StreamEvent};
 use crate::render::timeline::{Timeline, parked};
@@ -34,15 +33,8 @@ impl Show {
         let query = HistoryQuery { run_id: self.run.run_id, calls: self.calls, ..HistoryQuery::default() };
         if self.follow {
             let say = |words: &str| out.say(words);
-            let (run_id, told) = (query.run_id.clone(), Cell::new(false));
-            let tell_if_parked = async || {
-                let why = why_parked(client, id, run_id.as_deref()).await?;
-                if let Some(why) = why.as_ref().filter(|_| !told.get()) {
-                    out.say(&parked(why));
-                }
-                told.set(why.is_some());
-                Ok(())
-            };
+            let (run_id, notice) = (query.run_id.clone(), Notice::default());
+            let tell_if_parked = async || notice.look(client, id, run_id.as_deref(), say).await;
             let hear = |event: &StreamEvent| match event {
                 StreamEvent::History(event) => show(out, event, || timeline.event(event)),
                 StreamEvent::Heartbeat(heartbeat) => show(out, heartbeat, || timeline.heartbeat(heartbeat)),

@@ -50,6 +50,27 @@ impl Default for TaskQueueConfig {
     }
 }
 
+/// How the table is written whose name has a dot that is not in quotes, if that is why serde meets a field that it does
+/// not know: to TOML such a name is a table in a table.
+pub(super) fn unquoted(text: &str, message: &str) -> Option<String> {
+    let unknown = message.strip_prefix("unknown field `")?.split_once('`')?.0;
+    let file: toml::Table = text.parse().ok()?;
+    ["activities", "task_queues"].into_iter().find_map(|section| {
+        let tables = file.get(section)?.as_table()?;
+        tables.iter().find_map(|(first, table)| {
+            let mut table = table.as_table()?.get(unknown)?.as_table()?;
+            let mut name = format!("{first}.{unknown}");
+            while let Some((part, below)) =
+                table.iter().find_map(|(part, below)| Some((part, below.as_table()?)))
+            {
+                name = format!("{name}.{part}");
+                table = below;
+            }
+            Some(format!("[{section}.{name:?}]"))
+        })
+    })
+}
+
 /// The limits of task queues, checked.
 pub(super) fn of_task_queues(
     tables: &BTreeMap<String, TaskQueueConfig>,

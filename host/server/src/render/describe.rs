@@ -1,10 +1,11 @@
 //! A run for people: where it stands, what it waits for, why it is parked or did not complete.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use super::unserved::Unserved;
 use super::{length, short_digest, shortened, size, time};
 use crate::wire::{Description, EncodedPayload, Failure, Json, Mismatch, Parked, PendingActivity};
 
@@ -28,8 +29,8 @@ const PANIC_MACHINERY: [&str; 5] = [
 pub struct Beside {
     /// Why it did not complete, if it did not.
     pub failure: Option<Failure>,
-    /// The ids of those of its activities that wait for a worker where none polls.
-    pub unserved: BTreeSet<u64>,
+    /// Those of its activities that wait for a worker where none takes them, by id.
+    pub unserved: BTreeMap<u64, Unserved>,
     /// The time of all this.
     pub now: Timestamp,
 }
@@ -186,8 +187,8 @@ fn pending_activity(text: &mut String, run: &Description, activity: &PendingActi
         named(", task queue", Some(&activity.task_queue)),
         runner(activity),
     );
-    if beside.unserved.contains(&activity.op) {
-        let _ = writeln!(text, "     no worker polls task queue {}", activity.task_queue);
+    if let Some(unserved) = beside.unserved.get(&activity.op) {
+        let _ = writeln!(text, "     {}", unserved.line(&activity.task_queue, &activity.name));
     }
     if let Some(paused) = &activity.paused {
         let reason = named(":", Some(&shortened(&paused.reason, VALUE)));
@@ -322,7 +323,7 @@ mod tests {
             })),
         ]);
         run.pending_activities = serde_json::from_str(&activities.to_string()).expect("activities");
-        let text = description(&run, &beside(None, [1]));
+        let text = description(&run, &beside(None, [(1, Unserved::NoWorker)]));
         let (_, activities) = text.split_once("\n\n").expect("activities");
         expect![[r#"
             pending activities
@@ -342,7 +343,7 @@ mod tests {
         "#]].assert_eq(activities);
     }
 
-    fn beside<const N: usize>(failure: Option<Failure>, unserved: [u64; N]) -> Beside {
+    fn beside<const N: usize>(failure: Option<Failure>, unserved: [(u64, Unserved); N]) -> Beside {
         let now = "2026-11-20T10:00:10Z".parse().expect("a time");
         Beside { failure, unserved: unserved.into(), now }
     }

@@ -5,6 +5,7 @@ pub mod describe;
 pub mod table;
 pub mod task_queue;
 pub mod timeline;
+pub mod unserved;
 
 use std::fmt::Write;
 

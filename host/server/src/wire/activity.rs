@@ -45,7 +45,7 @@ pub struct FailTask {
     pub benign: bool,
 }
 
-/// An attempt stopped because it was asked to.
+/// An attempt stopped because it was asked to. One that nobody asked has failed, and is retried under its policy.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelTask {
@@ -88,7 +88,8 @@ pub struct HeartbeatTask {
 pub struct HeartbeatAnswer {
     /// The run wants the activity's end: stop, and report the attempt as canceled.
     pub cancel_requested: bool,
-    /// An operator paused the activity: the attempt may stop, and is made again later.
+    /// An operator paused the activity: the attempt may stop, and report itself as canceled. It is then made again after
+    /// the pause, with the same number.
     #[serde(default)]
     pub paused: bool,
     /// An operator reset the activity: the attempt may stop, and another one begins from the start.
@@ -151,7 +152,8 @@ pub struct CompleteActivity {
     pub run_id: Option<String>,
 }
 
-/// Ends an attempt by hand, with a failure. The activity's retry policy says what follows.
+/// Ends an attempt by hand, with a failure; the activity's retry policy says what follows. An activity of which no attempt
+/// runs ends for good.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailActivity {
@@ -201,7 +203,8 @@ pub struct HeartbeatActivity {
     pub run_id: Option<String>,
 }
 
-/// Lets no further attempt begin until the activity is unpaused. One that runs goes on, and its result counts.
+/// Lets no further attempt begin until the activity is unpaused. One that runs is told that it may stop; if it goes on, it
+/// counts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseActivity {

@@ -120,11 +120,12 @@ pub struct TaskQueueInfo {
 impl TaskQueueInfo {
     /// Whether somebody takes tasks of this activity type: a plugin of the host, or a worker that polled lately.
     pub fn is_served(&self, activity: &str) -> bool {
-        let polls = |poller: &Poller| {
-            poller.activities.is_empty() || poller.activities.iter().any(|taken| taken == activity)
-        };
-        let in_process = |queued: &QueuedActivity| queued.in_process && queued.activity == activity;
-        self.pollers.iter().any(polls) || self.by_activity.iter().any(in_process)
+        self.pollers.iter().any(|poller| poller.offers(activity)) || self.has_in_process(activity)
+    }
+
+    /// Whether a plugin of the host takes tasks of this activity type.
+    pub fn has_in_process(&self, activity: &str) -> bool {
+        self.by_activity.iter().any(|queued| queued.in_process && queued.activity == activity)
     }
 }
 
@@ -139,6 +140,13 @@ pub struct Poller {
     /// The activity types that it takes; empty: any.
     #[serde(default)]
     pub activities: Vec<String>,
+}
+
+impl Poller {
+    /// Whether it takes tasks of this activity type.
+    pub fn offers(&self, activity: &str) -> bool {
+        self.activities.is_empty() || self.activities.iter().any(|taken| taken == activity)
+    }
 }
 
 /// An activity type in a task queue.
