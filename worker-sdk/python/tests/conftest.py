@@ -19,7 +19,7 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing comes from the machine on which the tests run, proxies included."""
-    for name in ("REFRAIN_ADDRESS", "REFRAIN_NAMESPACE", "REFRAIN_API_KEY"):
+    for name in ("REFRAIN_ADDRESS", "REFRAIN_NAMESPACE", "REFRAIN_TASK_QUEUE", "REFRAIN_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 

@@ -273,6 +273,36 @@ async def test_pause_and_reset_are_told_and_stop_nothing(host: FakeHost) -> None
     assert completion.body["result"] == [False]
 
 
+@pytest.mark.parametrize("told", ["paused", "reset"])
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_an_attempt_that_stops_when_it_is_paused_or_reset_has_not_failed(
+    host: FakeHost, is_async: bool, told: str
+) -> None:
+    heard = threading.Event()
+
+    @activity("wait")
+    async def wait(ctx: Context) -> None:
+        ctx.heartbeat({"step": 1})
+        while not (ctx.is_paused or ctx.is_reset):  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)
+        raise ctx.stopped()
+
+    @activity("wait")
+    def wait_blocking(ctx: Context) -> None:
+        ctx.heartbeat({"step": 1})
+        while not (ctx.is_paused or ctx.is_reset):
+            heard.wait(0.001)
+        raise ctx.stopped()
+
+    flags = {"cancel_requested": False, "paused": False, "reset": False} | {told: True}
+    host.script("heartbeat", Answer(200, flags))
+    async with working(Worker(host.address, activities=[wait if is_async else wait_blocking])):
+        token = await host.offer("wait")
+        (canceled,) = await host.hears("cancel", "fail")
+    assert canceled.route == "cancel"
+    assert canceled.body == {"task_token": token}
+
+
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_a_stale_attempt_is_stopped_and_nothing_is_reported(host: FakeHost, is_async: bool) -> None:
     reasons: list[CancelReason | None] = []

@@ -94,6 +94,7 @@ def test_targets_name_modules_activities_lists_and_workers(targets: list[str], n
         (["shop:number"], "`shop:number` is no activity, list of activities, module or Worker"),
         (["shop:worker", "--slots", "3"], "`shop:worker` is a Worker: its activities and options stand in the code"),
         (["shop:greet", "--slots", "0"], "`slots` is 0"),
+        (["shop:greet", "--task-queue", ""], "`task_queue` is empty: name a task queue, or leave it out"),
     ],
 )
 def test_a_command_line_that_does_not_do_is_explained(

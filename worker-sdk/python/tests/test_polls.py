@@ -154,6 +154,22 @@ async def test_namespace_and_api_key_are_taken_from_the_environment(
     assert poll.headers["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize(("argument", "queue"), [(None, "gpu"), ("ml", "ml")])
+async def test_the_task_queue_is_taken_from_the_environment_unless_it_is_given(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, argument: str | None, queue: str
+) -> None:
+    monkeypatch.setenv("REFRAIN_TASK_QUEUE", "gpu")
+    async with working(Worker(host.address, activities=[greet], task_queue=argument)):
+        (poll, *_) = await host.hears("poll")
+    assert poll.path == f"/v1/task-queues/{queue}/poll"
+
+
+def test_an_empty_task_queue_of_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFRAIN_TASK_QUEUE", "")
+    with pytest.raises(ValueError, match="`REFRAIN_TASK_QUEUE` is empty: name a task queue"):
+        Worker(activities=[greet])
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -173,6 +189,7 @@ async def test_a_worker_that_is_refused_ends_and_says_why(host: FakeHost, answer
     [
         ({"slots": 0}, "`slots` is 0: it has to be at least 1"),
         ({"grace": -1}, "`grace` is -1"),
+        ({"task_queue": ""}, "`task_queue` is empty"),
         ({"activities": []}, "`activities` is empty"),
         ({"activities": [greet, greet]}, "activity `greeter.greet` is there twice"),
         ({"address": "localhost:7420"}, "the address `localhost:7420` cannot be used: use one like http://"),

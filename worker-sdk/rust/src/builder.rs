@@ -70,12 +70,15 @@ impl WorkerBuilder {
     }
 
     pub(crate) fn from_variables(read: impl Fn(&str) -> Option<String>) -> Self {
+        // An empty one is no wish for the default queue, but a deployment's variable that was not filled in: `build`
+        // refuses it before the worker takes tasks that are not its own.
+        let task_queue = read("REFRAIN_TASK_QUEUE").unwrap_or_else(|| DEFAULT_NAME.to_owned());
         let read = |name| read(name).filter(|value| !value.is_empty());
         let builder = Self::new(read("REFRAIN_ADDRESS").unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()));
         Self {
             namespace: read("REFRAIN_NAMESPACE").unwrap_or(builder.namespace),
             api_key: read("REFRAIN_API_KEY"),
-            task_queue: read("REFRAIN_TASK_QUEUE").unwrap_or(builder.task_queue),
+            task_queue,
             ..builder
         }
     }
@@ -149,9 +152,10 @@ impl WorkerBuilder {
         let refuse = |setting, value: &dyn fmt::Display, reason: &str| {
             Err(Error::Setting { setting, value: value.to_string(), reason: reason.to_owned() })
         };
-        for (setting, value) in [("namespace", &self.namespace), ("task_queue", &self.task_queue)] {
+        let names = [("namespace", &self.namespace), ("task_queue (REFRAIN_TASK_QUEUE)", &self.task_queue)];
+        for (setting, value) in names {
             if value.is_empty() {
-                return refuse(setting, value, "give a name, or none to take `default`");
+                return refuse(setting, value, "give a name, or leave it out to take `default`");
             }
         }
         for (setting, value) in [("slots", self.slots), ("max_pollers", self.max_pollers)] {
@@ -238,7 +242,7 @@ mod tests {
             (builder().slots(0), "`slots`"),
             (builder().max_pollers(0), "`max_pollers`"),
             (builder().namespace(""), "`namespace`"),
-            (builder().task_queue(""), "`task_queue`"),
+            (builder().task_queue(""), "`task_queue (REFRAIN_TASK_QUEUE)` cannot be \"\""),
             (builder().identity(""), "`identity`"),
             (builder().plugin(Offers("b", vec!["a.y"])), "the plugins `a` and `b` both offer it"),
             (WorkerBuilder::new(DEFAULT_ADDRESS.to_owned()), "nothing to do"),
@@ -275,5 +279,8 @@ mod tests {
         let none = read(&[("REFRAIN_NAMESPACE", ""), ("REFRAIN_API_KEY", "")]);
         let seen = (&*none.address, &*none.namespace, none.api_key, &*none.task_queue);
         assert_eq!(seen, (DEFAULT_ADDRESS, "default", None, "default"));
+        let empty = read(&[("REFRAIN_TASK_QUEUE", "")]).plugin(Offers("a", vec!["a.x"]));
+        let message = empty.build().unwrap_err().to_string();
+        assert!(message.contains("REFRAIN_TASK_QUEUE"), "{message}");
     }
 }

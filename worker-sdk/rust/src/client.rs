@@ -1,5 +1,5 @@
 //! Requests to the host, and the kinds of answers that there are. Nothing here repeats a request: who asks knows how
-//! long it is worth it.
+//! long it is worth it. That the host does not answer, and that it does again, is logged here alone.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY
 use reqwest::{Response, StatusCode, Url, redirect};
 use serde::Serialize;
 
+use crate::contact::Contact;
 use crate::error::Error;
 use crate::wire::{HeartbeatAnswer, PollRequest, Problem, Task};
 
@@ -32,6 +33,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     address: Url,
     namespace: String,
+    contact: Contact,
 }
 
 /// How a request came to nothing.
@@ -107,7 +109,7 @@ impl Client {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|error| refuse(innermost(&error)))?;
-        Ok(Self { http, address: url, namespace })
+        Ok(Self { http, address: url, namespace, contact: Contact::default() })
     }
 
     /// The address of the host.
@@ -123,20 +125,18 @@ impl Client {
         wait: Duration,
     ) -> Result<Option<Task>, CallError> {
         let path = ["task-queues", queue, "poll"];
-        let response = self.post(&path, to_json(request)?, wait + POLL_MARGIN).await?;
-        if response.status() == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        let body = response.bytes().await.map_err(|error| unreachable(&error))?;
-        let task: Task = from_json(&body)?;
-        // Checked here, so that whoever has a task can read all of it.
-        let undecodable = task.input().err().or_else(|| task.last_heartbeat().err());
-        match undecodable {
-            Some(error) => Err(CallError::Unexpected { answer: format!("a payload of the task: {error}") }),
-            None => Ok(Some(task)),
-        }
+        read_poll(self.post(&path, to_json(request)?, wait + POLL_MARGIN).await?).await
     }
 
+    /// Asks whether a poll was answered, without waiting. Nobody needs to know if the host is away: the worker stops.
+    pub(crate) async fn last_poll(
+        &self,
+        queue: &str,
+        request: &PollRequest<'_>,
+    ) -> Result<Option<Task>, CallError> {
+        let path = ["task-queues", queue, "poll"];
+        read_poll(self.send(&path, to_json(request)?, POLL_MARGIN).await?).await
+    }
     /// Tells the host of an attempt's end, in the form that `verb` takes. `Ok` means that it is durable.
     pub(crate) async fn report(&self, verb: &str, body: Bytes) -> Result<(), CallError> {
         self.post(&["activities", verb], body, REPORT_TIMEOUT).await.map(drop)
@@ -149,7 +149,17 @@ impl Client {
         from_json(&body)
     }
 
+    /// Sends a request, and keeps account of whether the host answers.
     async fn post(&self, path: &[&str], body: Bytes, timeout: Duration) -> Result<Response, CallError> {
+        let answer = self.send(path, body, timeout).await;
+        match &answer {
+            Err(error) if error.is_passing() => self.contact.missed(self.address(), error),
+            _ => self.contact.answered(self.address()),
+        }
+        answer
+    }
+
+    async fn send(&self, path: &[&str], body: Bytes, timeout: Duration) -> Result<Response, CallError> {
         let request = self.http.post(self.url(path)).timeout(timeout).body(body);
         let response = request.send().await.map_err(|error| unreachable(&error))?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
@@ -180,6 +190,21 @@ fn from_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError
         let answer = format!("{error} in {}", shortened(&String::from_utf8_lossy(body)));
         CallError::Unexpected { answer }
     })
+}
+
+/// The answer to a poll.
+async fn read_poll(response: Response) -> Result<Option<Task>, CallError> {
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(None);
+    }
+    let body = response.bytes().await.map_err(|error| unreachable(&error))?;
+    let task: Task = from_json(&body)?;
+    // Checked here, so that whoever has a task can read all of it.
+    let undecodable = task.input().err().or_else(|| task.last_heartbeat().err());
+    match undecodable {
+        Some(error) => Err(CallError::Unexpected { answer: format!("a payload of the task: {error}") }),
+        None => Ok(Some(task)),
+    }
 }
 
 /// What an answer without success means.

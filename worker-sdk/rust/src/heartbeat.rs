@@ -64,7 +64,7 @@ impl Heart {
                 }
                 Err(CallError::Stale { reason }) => return reason,
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "a heartbeat was not heard; the newest one is sent again");
+                    tracing::debug!(%error, "a heartbeat was not heard; the newest one is sent again");
                     // There is always another delay; without one the interval would do.
                     sleep(error.pause(delays.next().unwrap_or(self.interval)).min(self.interval)).await;
                     continue;

@@ -53,11 +53,13 @@
 //! | `heartbeat` | throttling, and what the answers tell an attempt |
 //! | `report` | what an attempt's end is on the wire, and its delivery |
 //! | `client` | requests, and what kinds of answers there are |
+//! | `contact` | whether the host answers, as the log tells it |
 //! | `wire` | the JSON, of which the host has types of its own |
 
 mod attempt;
 mod builder;
 mod client;
+mod contact;
 mod error;
 mod heartbeat;
 mod poller;

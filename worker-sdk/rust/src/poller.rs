@@ -68,11 +68,8 @@ impl Poller {
             let answer = tokio::select! {
                 // An answer that is there need not be asked for again.
                 biased;
-                answer = self.poll(&poll_id, WAIT, RETRIES) => answer,
-                () = self.stop.reached(Phase::Draining) => {
-                    let retries = RETRIES.with_max_times(FAREWELL_RETRIES);
-                    self.poll(&poll_id, Duration::ZERO, retries).await
-                }
+                answer = self.poll(&poll_id) => answer,
+                () = self.stop.reached(Phase::Draining) => self.farewell(&poll_id).await,
             };
             match answer {
                 // Whoever runs the attempts outlives the pollers.
@@ -90,38 +87,41 @@ impl Poller {
         }
     }
 
-    /// One poll, repeated until the host answers it. An error that may pass is returned only when `retries` end.
-    async fn poll(
-        &self,
-        poll_id: &str,
-        wait: Duration,
-        retries: ExponentialBuilder,
-    ) -> Result<Option<Task>, CallError> {
-        let request = PollRequest {
+    /// One poll, repeated until the host answers it.
+    async fn poll(&self, poll_id: &str) -> Result<Option<Task>, CallError> {
+        let mut wait = WAIT;
+        (|| {
+            // Repeated without waiting: the answer tells at once that the host is there again.
+            let wait = std::mem::take(&mut wait);
+            async move {
+                let queue = &self.settings.task_queue;
+                self.client.poll(queue, &self.request(poll_id, wait), wait).await
+            }
+        })
+        .retry(RETRIES)
+        .when(CallError::is_passing)
+        .adjust(|error, delay| delay.map(|delay| error.pause(delay)))
+        .await
+    }
+
+    /// What became of a poll that was broken off.
+    async fn farewell(&self, poll_id: &str) -> Result<Option<Task>, CallError> {
+        let request = self.request(poll_id, Duration::ZERO);
+        (|| self.client.last_poll(&self.settings.task_queue, &request))
+            .retry(RETRIES.with_max_times(FAREWELL_RETRIES))
+            .when(CallError::is_passing)
+            .adjust(|error, delay| delay.map(|delay| error.pause(delay)))
+            .notify(|error, delay| tracing::debug!(%error, ?delay, "a last poll is not answered"))
+            .await
+    }
+
+    fn request<'a>(&'a self, poll_id: &'a str, wait: Duration) -> PollRequest<'a> {
+        PollRequest {
             worker: &self.settings.identity,
             poll_id,
             activities: &self.settings.activity_names,
             wait: in_milliseconds(wait),
-        };
-        let mut is_known = false;
-        let answer = (|| self.client.poll(&self.settings.task_queue, &request, wait))
-            .retry(retries)
-            .when(CallError::is_passing)
-            .adjust(|error, delay| delay.map(|delay| error.pause(delay)))
-            .notify(|error, delay| {
-                // Once is enough: a host may be away for long.
-                if !std::mem::replace(&mut is_known, true) {
-                    let address = self.client.address();
-                    tracing::warn!(%error, address, "a poll is not answered; it is repeated until it is");
-                } else {
-                    tracing::debug!(%error, ?delay, "a poll is not answered");
-                }
-            })
-            .await;
-        if is_known && answer.is_ok() {
-            tracing::info!(address = self.client.address(), "the host answers again");
         }
-        answer
     }
 
     fn refused(&self, error: CallError) -> Error {

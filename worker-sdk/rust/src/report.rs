@@ -149,12 +149,20 @@ pub(crate) async fn repeat<T, Fut>(until: Instant, send: impl FnMut() -> Fut) ->
 where
     Fut: Future<Output = Result<T, CallError>>,
 {
+    let mut is_told = false;
     send.retry(RETRIES)
         .when(|error| !matches!(error, CallError::Stale { .. } | CallError::Unfit { .. }))
         .adjust(|error, delay| {
             let delay = error.pause(delay.unwrap_or(Duration::ZERO));
             (Instant::now() + delay < until).then_some(delay)
         })
-        .notify(|error, delay| tracing::warn!(%error, ?delay, "a report did not get through; it is repeated"))
+        .notify(|error, delay| {
+            // That the host does not answer is told elsewhere; that it refuses is told once.
+            if error.is_passing() || std::mem::replace(&mut is_told, true) {
+                tracing::debug!(%error, ?delay, "a report did not get through; it is repeated");
+            } else {
+                tracing::warn!(%error, "the host refuses a report; it is repeated until it is taken");
+            }
+        })
         .await
 }

@@ -1,7 +1,7 @@
 //! The process around a worker: its runtime, its log, its signals.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use refrain_plugin::Plugin;
@@ -33,10 +33,8 @@ const DEFAULT_LOG: &str = "info";
 /// without losing work at SIGTERM and SIGINT. An error is written to stderr, with what to do about it, and is exit
 /// code 1.
 pub fn run(plugins: Vec<Box<dyn Plugin>>) -> ExitCode {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    // An error says that the program has a subscriber of its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
-    match serve(plugins) {
+    let filter = std::env::var_os(LOG_VARIABLE).unwrap_or_default();
+    match start_log(&filter.to_string_lossy()).and_then(|()| serve(plugins)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -46,6 +44,24 @@ pub fn run(plugins: Vec<Box<dyn Plugin>>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn start_log(filter: &str) -> Result<(), Error> {
+    let filter = log_filter(filter)?;
+    // Colours are for people: in a file or a collector they are rubbish.
+    let lines = tracing_subscriber::fmt().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
+    // An error says that the program has a subscriber of its own.
+    let _ = lines.with_env_filter(filter).try_init();
+    Ok(())
+}
+
+fn log_filter(filter: &str) -> Result<EnvFilter, Error> {
+    let filter = if filter.is_empty() { DEFAULT_LOG } else { filter };
+    EnvFilter::try_new(filter).map_err(|error| Error::Setting {
+        setting: LOG_VARIABLE,
+        value: filter.to_owned(),
+        reason: format!("{error}; give a level such as `info`, or `info,refrain_worker=debug`"),
+    })
 }
 
 fn serve(plugins: Vec<Box<dyn Plugin>>) -> Result<(), Error> {
@@ -83,4 +99,20 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_that_cannot_be_used_is_named() {
+        let error = log_filter("info,refrain_worker=loud").unwrap_err().to_string();
+        assert!(error.contains("`REFRAIN_LOG` cannot be \"info,refrain_worker=loud\""), "{error}");
+        for (filter, expected) in
+            [("", "info"), ("warn", "warn"), ("refrain_worker=debug", "refrain_worker=debug")]
+        {
+            assert_eq!(log_filter(filter).unwrap().to_string(), expected);
+        }
+    }
 }

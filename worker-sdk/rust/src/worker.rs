@@ -78,7 +78,8 @@ impl Worker {
     /// | `REFRAIN_API_KEY` | [`api_key`](WorkerBuilder::api_key) | none |
     /// | `REFRAIN_TASK_QUEUE` | [`task_queue`](WorkerBuilder::task_queue) | `default` |
     ///
-    /// A variable that is empty counts as absent.
+    /// A variable that is empty counts as absent, but for the queue: [`build`](WorkerBuilder::build) refuses that, since
+    /// the worker would take tasks meant for others.
     pub fn from_env() -> WorkerBuilder {
         WorkerBuilder::from_variables(|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

@@ -6,6 +6,7 @@ raises Pending                   pending
 raises CancelledError            as asked by the workflow: cancel
                                  as the worker stops:      fail, WorkerShutdown, benign
                                  as its deadline is over:  fail, TimedOut
+                                 when paused or reset:     cancel, which the host does not count
                                  for no reason known here: fail, CancelledError
 raises anything else             fail
 ignores that the worker stops    fail, WorkerShutdown, without waiting for it any longer
@@ -117,7 +118,10 @@ class Attempt:
         except Pending:
             return report.pending()
         except asyncio.CancelledError as error:
-            return self._stopped() if self._cancellation.is_set() else self._failed(error)
+            if self._cancellation.is_set():
+                return self._stopped()
+            # It need not stop for these; that it did is no failure, and uses up no attempt.
+            return report.canceled() if self._context.is_paused or self._context.is_reset else self._failed(error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - no activity ends the worker, not even by SystemExit

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="what to offer")
     parser.add_argument("--address", help=f"the host's (REFRAIN_ADDRESS, else {worker.DEFAULT_ADDRESS})")
     parser.add_argument("--namespace", help="the namespace (REFRAIN_NAMESPACE, else `default`)")
-    parser.add_argument("--task-queue", help=f"the task queue ({worker.DEFAULT_QUEUE})")
+    parser.add_argument("--task-queue", help=f"the task queue (REFRAIN_TASK_QUEUE, else `{worker.DEFAULT_QUEUE}`)")
     parser.add_argument("--slots", type=int, help=f"attempts at once ({worker.DEFAULT_SLOTS})")
     parser.add_argument("--max-pollers", type=int, help=f"polls at once ({worker.DEFAULT_MAX_POLLERS})")
     parser.add_argument("--grace", type=float, help=f"seconds for attempts to end ({worker.DEFAULT_GRACE:g})")

@@ -1,4 +1,7 @@
-"""The host's HTTP API, as far as workers use it: one request for each call, and a word for each way it can end."""
+"""The host's HTTP API, as far as workers use it: one request for each call, and a word for each way it can end.
+
+That the host does not answer, and that it does again, is logged here alone.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import httpx
 import msgspec
 
 from . import duration
+from .contact import Contact
 from .payload import Payload, to_wire
 from .report import Report
 from .retry import PassingError
@@ -55,6 +59,7 @@ class Client:
             raise ValueError(f"the address `{address}` cannot be used: use one like http://127.0.0.1:7420")
         prefix = "/v1" if namespace == "default" else f"/v1/namespaces/{quote(namespace, safe='')}"
         self._base = str(url).rstrip("/") + prefix
+        self._contact = Contact(address)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
@@ -79,14 +84,18 @@ class Client:
         self, queue: str, identity: str, poll_id: str, activities: Sequence[str], wait: float, margin: float
     ) -> Task | None:
         """Wait for a task, `wait` seconds by the host's clock and `margin` more here; None if none came."""
-        body = {
-            "worker": identity,
-            "poll_id": poll_id,
-            "activities": activities,
-            "wait": duration.show(wait),
-        }
-        answer = await self._post(f"/task-queues/{quote(queue, safe='')}/poll", body, wait + margin)
-        return None if answer.status_code == httpx.codes.NO_CONTENT else _read(answer, Task)
+        path, body = _poll(queue, identity, poll_id, activities, wait)
+        return _task(await self._post(path, body, wait + margin))
+
+    async def last_poll(
+        self, queue: str, identity: str, poll_id: str, activities: Sequence[str], margin: float
+    ) -> Task | None:
+        """Ask whether a poll was answered, without waiting.
+
+        Nobody needs to know if the host is away: the worker stops.
+        """
+        path, body = _poll(queue, identity, poll_id, activities, wait=0)
+        return _task(await self._send(path, body, margin))
 
     async def report(self, task_token: str, report: Report) -> None:
         """Tell how an attempt ended. When this returns, it is durable."""
@@ -100,6 +109,19 @@ class Client:
         return _read(await self._post("/activities/heartbeat", body, timeout), HeartbeatAnswer)
 
     async def _post(self, path: str, body: dict[str, Any], timeout: float = ANSWER_TIMEOUT) -> httpx.Response:
+        """Send it, and keep account of whether the host answers."""
+        try:
+            answer = await self._send(path, body, timeout)
+        except PassingError as error:
+            self._contact.missed(error)
+            raise
+        except (StaleError, RefusedError):
+            self._contact.answered()
+            raise
+        self._contact.answered()
+        return answer
+
+    async def _send(self, path: str, body: dict[str, Any], timeout: float) -> httpx.Response:
         """Send it, and sort the answer: a good one is returned, the others are one of three errors."""
         try:
             answer = await self._http.post(
@@ -119,6 +141,19 @@ class Client:
         if answer.is_server_error or answer.status_code in _PASSING_STATUS:
             raise PassingError(message, _retry_after(answer))
         raise RefusedError(answer.status_code, message)
+
+
+def _poll(
+    queue: str, identity: str, poll_id: str, activities: Sequence[str], wait: float
+) -> tuple[str, dict[str, Any]]:
+    """The path and the body of a poll."""
+    body = {"worker": identity, "poll_id": poll_id, "activities": activities, "wait": duration.show(wait)}
+    return f"/task-queues/{quote(queue, safe='')}/poll", body
+
+
+def _task(answer: httpx.Response) -> Task | None:
+    """The answer to a poll."""
+    return None if answer.status_code == httpx.codes.NO_CONTENT else _read(answer, Task)
 
 
 def _read(answer: httpx.Response, kind: type[S]) -> S:

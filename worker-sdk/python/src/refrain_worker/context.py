@@ -172,13 +172,14 @@ class Context:
     def check_cancelled(self) -> None:
         """Raise `asyncio.CancelledError` if the attempt should stop: the way out of a sync activity."""
         if self._cancellation.reason is not None:
-            raise asyncio.CancelledError(self._cancellation.reason.value)
+            raise self.stopped()
 
     @property
     def is_paused(self) -> bool:
         """Whether an operator paused the activity, as far as heartbeats have told.
 
-        The attempt may go on, and its result counts. One that fails is made again once the activity is unpaused.
+        The attempt may go on, and its result counts. One that stops by `raise ctx.stopped()` is not counted; that
+        and one that fails are made again once the activity is unpaused.
         """
         return self._answer.paused
 
@@ -186,7 +187,8 @@ class Context:
     def is_reset(self) -> bool:
         """Whether an operator reset the activity, as far as heartbeats have told.
 
-        The attempt may go on, and its result counts. One that fails is followed at once by one with the number 1.
+        The attempt may go on, and its result counts. One that stops by `raise ctx.stopped()`, or fails, is followed
+        at once by one with the number 1.
         """
         return self._answer.reset
 
@@ -221,6 +223,13 @@ class Context:
         except ValueError as error:
             message = f"the details of the last heartbeat: {error}"
             raise ActivityError(INVALID_HEARTBEAT, message) from error
+
+    def stopped(self) -> asyncio.CancelledError:
+        """What to raise when the attempt stops because it should, or is paused or reset: `raise ctx.stopped()`."""
+        if self._cancellation.reason is not None:
+            return asyncio.CancelledError(self._cancellation.reason.value)
+        reason = "the activity was reset" if self.is_reset else "the activity was paused" if self.is_paused else ""
+        return asyncio.CancelledError(reason or "the activity stopped without being asked to")
 
     def pending(self) -> Pending:
         """What to raise when somebody else will end this attempt: `raise ctx.pending()`."""

@@ -138,7 +138,7 @@ class Heartbeats:
             # Too large, for instance. The attempt has to go on, and may do better with its next details.
             _log.error("a heartbeat was refused: %s", refused)
         except PassingError as passing:
-            _log.warning("a heartbeat did not arrive: %s", passing)
+            _log.debug("a heartbeat did not arrive: %s", passing)
             self._put_back(beat)
         except asyncio.CancelledError:
             self._put_back(beat)

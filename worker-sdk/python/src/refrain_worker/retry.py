@@ -41,7 +41,8 @@ async def repeat(call: Callable[[], Awaitable[T]], what: str, within: float | No
 
     def log(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        _log.warning("%s: %s; attempt %d follows", what, error, state.attempt_number + 1)
+        # That the host does not answer is told by its contact, once for all requests.
+        _log.debug("%s: %s; attempt %d follows", what, error, state.attempt_number + 1)
 
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(PassingError),

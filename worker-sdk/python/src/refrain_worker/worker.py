@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -57,7 +58,7 @@ class Worker:
         address: str | None = None,
         *,
         activities: Sequence[Callable[..., Any]],
-        task_queue: str = DEFAULT_QUEUE,
+        task_queue: str | None = None,
         slots: int = DEFAULT_SLOTS,
         max_pollers: int = DEFAULT_MAX_POLLERS,
         grace: float = DEFAULT_GRACE,
@@ -69,6 +70,7 @@ class Worker:
 
         `address`: the host's; else `REFRAIN_ADDRESS`, else that of a host on this machine.
         `activities`: functions decorated with `@activity`, and bound methods of such.
+        `task_queue`: the queue to poll; else `REFRAIN_TASK_QUEUE`, else `default`.
         `slots`: attempts at once.
         `max_pollers`: polls that wait at once; never more than there are free slots.
         `grace`: seconds that running attempts get to end when the worker stops.
@@ -84,7 +86,7 @@ class Worker:
         if grace < 0:
             raise ValueError(f"`grace` is {grace}: it has to be at least 0")
         self._definitions = _by_name(activities)
-        self._queue = task_queue
+        self._queue = _queue(task_queue)
         self._max_pollers = min(slots, max_pollers)
         self._grace = grace
         self._identity = identity or f"{socket.gethostname()}:{os.getpid()}"
@@ -159,16 +161,16 @@ class Worker:
 
     async def _poll(self, client: Client) -> Task | None:
         """One poll, repeated under its id until there is an answer: none that is lost costs a task."""
-        poll_id = str(uuid.uuid4())
-
-        async def once(wait: float, margin: float) -> Task | None:
-            return await client.poll(self._queue, self._identity, poll_id, list(self._definitions), wait, margin)
-
-        task = await self._unless_stopping(repeat(lambda: once(POLL_WAIT, POLL_MARGIN), "poll"))
+        asked = (self._queue, self._identity, str(uuid.uuid4()), list(self._definitions))
+        # Repeated without waiting: the answer tells at once that the host is there again.
+        waits = itertools.chain([POLL_WAIT], itertools.repeat(0.0))
+        task = await self._unless_stopping(
+            repeat(lambda: client.poll(*asked, wait=next(waits), margin=POLL_MARGIN), "poll")
+        )
         if task is None and self._stopping.is_set():
             # The host may just have answered the poll that was broken off: the same id gets that task.
             with contextlib.suppress(PassingError):
-                task = await repeat(lambda: once(0, LAST_POLL), "last poll", within=LAST_POLL)
+                task = await repeat(lambda: client.last_poll(*asked, margin=LAST_POLL), "last poll", within=LAST_POLL)
         return task
 
     def _begin(self, client: Client, task: Task) -> None:
@@ -241,6 +243,17 @@ class Worker:
         finally:
             for number in arranged:
                 loop.remove_signal_handler(number)
+
+
+def _queue(argument: str | None) -> str:
+    """The queue to poll. An empty one is a variable that was not filled in, and no wish for the tasks of `default`."""
+    named = (("task_queue", argument), ("REFRAIN_TASK_QUEUE", os.environ.get("REFRAIN_TASK_QUEUE")))
+    for name, queue in named:
+        if queue == "":
+            raise ValueError(f"`{name}` is empty: name a task queue, or leave it out to take `{DEFAULT_QUEUE}`")
+        if queue is not None:
+            return queue
+    return DEFAULT_QUEUE
 
 
 async def _all_of(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,7 +1,9 @@
 //! Polls: ids, slots, refusals.
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use refrain_plugin::{Activity, Context};
 use refrain_worker::Error;
@@ -39,6 +41,7 @@ async fn a_poll_whose_answer_is_lost_is_repeated_under_its_id() {
     first.close();
     let second = host.poll().await;
     assert_eq!(second.poll_id(), poll_id);
+    assert_eq!(second.body["wait"], "0ms", "the answer tells at once that the host is there");
     second.problem(503, "the host stops");
     let third = host.poll().await;
     assert_eq!(third.poll_id(), poll_id);
@@ -62,6 +65,64 @@ async fn a_poll_without_a_task_is_followed_by_one_with_another_id() {
     let second = host.poll().await;
     assert_ne!(second.poll_id(), poll_id);
     running.stop_with(&mut host, second).await;
+}
+
+/// The log of all tests in this process: a log of one thread's own would miss the lines that another thread reached
+/// first.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn with(&self, words: &str, address: &str) -> usize {
+        let text = self.0.lock().unwrap();
+        let lines = String::from_utf8_lossy(&text);
+        lines.lines().filter(|line| line.contains(words) && line.contains(address)).count()
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_is_one_warning_and_its_return_one_line() {
+    const POLLERS: usize = 4;
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::set_global_default(log).unwrap();
+    let mut host = Host::start().await;
+    let mut running = Running::start(worker(&host, vec![echo()]).slots(POLLERS));
+    for _ in 0..3 * POLLERS {
+        host.poll().await.close();
+    }
+    for _ in 0..POLLERS {
+        host.poll().await.nothing();
+    }
+    let mut waiting = Vec::new();
+    for _ in 0..POLLERS {
+        waiting.push(host.poll().await);
+    }
+    let told = |words| lines.with(words, &host.address);
+    assert_eq!((told("the host does not answer"), told("the host answers again")), (1, 1));
+
+    // The last polls are nobody's concern.
+    running.stop();
+    let stopping = tokio::spawn(running.ended());
+    while !stopping.is_finished() {
+        tokio::select! {
+            asked = host.poll() => asked.close(),
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    }
+    stopping.await.unwrap().unwrap();
+    assert_eq!(lines.with("WARN", &host.address), 1);
 }
 
 #[tokio::test]
