@@ -102,5 +102,6 @@ fn started() -> Arc<Started> {
         request_id: None,
         memo: Vec::new(),
         boot: 1,
+        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
     })
 }

@@ -59,6 +59,15 @@ history_kinds! {
         /// The version of that name.
         version: u32,
     }
+    /// The run's first step waits for a start delay, or for the backoff after an attempt that failed.
+    WorkflowDelayed "workflow-delayed" {
+        /// Until when.
+        until: Timestamp,
+        /// Counts the attempts of the run's retry policy.
+        attempt: u32,
+        /// Why the attempt before failed.
+        last_failure: Option<Failure>,
+    }
     /// The run scheduled an activity.
     ActivityScheduled "activity-scheduled" {
         /// Its op.
@@ -194,6 +203,11 @@ history_kinds! {
         /// The next run's argument.
         input: Payload,
     }
+    /// A timeout of the run or of its execution passed.
+    WorkflowTimedOut "workflow-timed-out" {
+        /// Which.
+        failure: Failure,
+    }
     /// Someone ended the run.
     WorkflowTerminated "workflow-terminated" {
         /// Why.
@@ -233,6 +247,11 @@ impl History {
             version: started.version,
         };
         history.event(0, started.at, kind);
+        if let Some(until) = started.lifecycle.begins_at {
+            let (attempt, last_failure) = (started.attempt, started.lifecycle.last_failure.clone());
+            let kind = HistoryKind::WorkflowDelayed { until, attempt, last_failure };
+            history.event(0, started.at, kind);
+        }
         history
     }
 
@@ -247,6 +266,10 @@ impl History {
             Record::Failed(FailedByHost { time, boot, failure }) => {
                 self.boot = *boot;
                 self.event(self.step, *time, HistoryKind::WorkflowFailed { failure: failure.clone() });
+            }
+            Record::TimedOut(FailedByHost { time, boot, failure }) => {
+                self.boot = *boot;
+                self.event(self.step, *time, HistoryKind::WorkflowTimedOut { failure: failure.clone() });
             }
         }
     }

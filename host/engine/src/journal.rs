@@ -9,8 +9,10 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 
 use crate::call::{Command, Completion, Interest, Note, Read};
+use crate::codec;
 use crate::failure::Failure;
 use crate::ids::{Digest, Namespace, RunId, WorkflowId};
+use crate::lifecycle::Lifecycle;
 use crate::mailbox::MailboxEntry;
 use crate::payload::Payload;
 use crate::time::Timestamp;
@@ -78,6 +80,9 @@ pub struct Started {
     /// The boot of the host that accepted the start.
     #[n(19)]
     pub boot: u64,
+    /// What bounds the run and its chain.
+    #[cbor(n(20), skip_if = "codec::is_default")]
+    pub lifecycle: Lifecycle,
 }
 
 /// An execution, or one run of it.
@@ -103,6 +108,9 @@ pub enum Record {
     /// The host ended the run, for example because its code trapped where traps fail the run.
     #[n(2)]
     Failed(#[n(0)] FailedByHost),
+    /// The host ended the run because a timeout of it had passed.
+    #[n(3)]
+    TimedOut(#[n(0)] FailedByHost),
 }
 
 /// What the guest did between two waits, and what the first of them delivered.

@@ -27,6 +27,7 @@ pub mod guest;
 pub mod history;
 pub mod ids;
 pub mod journal;
+pub mod lifecycle;
 pub mod limits;
 pub mod mailbox;
 pub mod mismatch;

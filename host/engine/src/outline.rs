@@ -23,7 +23,7 @@ impl Outline {
     pub fn record(&mut self, record: &Record) {
         match record {
             Record::Step(step) => self.step(step),
-            Record::Terminated(_) | Record::Failed(_) => self.waiting = None,
+            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => self.waiting = None,
         }
     }
 

@@ -24,7 +24,7 @@ impl Tape {
         let Some(bytes) = self.0.pop_front() else { return Ok(None) };
         match codec::decode("journal record", &bytes)? {
             Record::Step(step) => Ok(Some((step, bytes.len()))),
-            Record::Terminated(_) | Record::Failed(_) => Ok(None),
+            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => Ok(None),
         }
     }
 }

@@ -40,7 +40,9 @@ fn records() -> Vec<Record> {
         recorded(STORY).iter().map(|bytes| codec::decode("record", bytes).expect("it was encoded")).collect();
     match &mut records[2] {
         Record::Step(step) => step.boot = 2,
-        Record::Terminated(_) | Record::Failed(_) => panic!("the run was not ended from outside"),
+        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => {
+            panic!("the run was not ended from outside")
+        }
     }
     records
 }
@@ -117,8 +119,12 @@ fn an_end_from_outside_belongs_to_the_latest_step() {
     records.pop();
     let terminated = Record::Terminated(Terminated { time: START, boot: 5, reason: "too slow".to_owned() });
     let failure = Failure::new(FailureKind::Timeout, "run", "the run took too long");
-    let failed = Record::Failed(FailedByHost { time: START, boot: 5, failure });
-    for (end, name) in [(terminated, "workflow-terminated"), (failed, "workflow-failed")] {
+    let ended = FailedByHost { time: START, boot: 5, failure };
+    for (end, name) in [
+        (terminated, "workflow-terminated"),
+        (Record::Failed(ended.clone()), "workflow-failed"),
+        (Record::TimedOut(ended), "workflow-timed-out"),
+    ] {
         let with_end: Vec<Record> = records.iter().cloned().chain([end]).collect();
         let last = history(&with_end, false).pop().expect("events");
         assert_eq!((last.kind.name(), last.step, last.boot), (name, 1, 5));

@@ -26,6 +26,16 @@ pub enum Error {
         /// Its current run.
         run_id: RunId,
     },
+    /// The execution has a run that has ended, and the start's id reuse policy does not allow another.
+    #[error("workflow {id:?} has run already: run {run_id} is {}", status.as_str())]
+    AlreadyRan {
+        /// The execution.
+        id: String,
+        /// Its latest run.
+        run_id: RunId,
+        /// How that ended.
+        status: RunStatus,
+    },
     /// Several components define the workflow.
     #[error("workflow type {workflow:?} is defined by several components: {}", components.join(", "))]
     Ambiguous {
@@ -50,6 +60,16 @@ pub enum Error {
         /// The run.
         run_id: RunId,
         /// How it ended.
+        status: RunStatus,
+    },
+    /// The run has not ended, and only what has can be deleted.
+    #[error("workflow {id:?} has not ended: run {run_id} is {}", status.as_str())]
+    NotClosed {
+        /// The execution.
+        id: String,
+        /// The run.
+        run_id: RunId,
+        /// Where it stands.
         status: RunStatus,
     },
     /// A value is not acceptable.
@@ -144,7 +164,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } | Self::UnknownWorkflow { .. } => ErrorKind::NotFound,
-            Self::AlreadyRunning { .. } | Self::Ambiguous { .. } | Self::Closed { .. } => ErrorKind::Conflict,
+            Self::AlreadyRunning { .. }
+            | Self::AlreadyRan { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotClosed { .. }
+            | Self::Closed { .. } => ErrorKind::Conflict,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Stale { .. } => ErrorKind::Stale,
@@ -161,11 +185,15 @@ impl Error {
         match self {
             Self::NotFound { .. } => "check the spelling and the namespace, or list what there is",
             Self::AlreadyRunning { .. } => {
-                "choose another id, or wait for the run's end; to repeat a start safely give it a request_id"
+                "choose another id, wait for the run's end, or say with id_conflict_policy what becomes of it; to repeat a start safely give it a request_id"
+            }
+            Self::AlreadyRan { .. } => {
+                "choose another id, or allow that this one is used again with id_reuse_policy"
             }
             Self::Ambiguous { .. } => "say which with `component`",
             Self::UnknownWorkflow { .. } => "upload a component that defines it, or check the spelling",
             Self::Closed { .. } => "start the workflow again under this id, or address another run",
+            Self::NotClosed { .. } => "terminate it first, or wait for its end",
             Self::Invalid { .. } => "correct the value and send the request again",
             Self::TooLarge { .. } => "keep large values in a file or an object store and pass a reference",
             Self::Busy { .. } => "send more slowly: try again when the run has taken some of them",

@@ -42,12 +42,19 @@ pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -
     };
     let key = RunKey::new(namespace.clone(), run);
     match find_started(shared, &key)? {
-        Some(started) if started.workflow_id == target.workflow_id => Ok(key),
+        Some(started) if started.workflow_id == target.workflow_id && !is_deleting(shared, &key)? => Ok(key),
         Some(_) | None => Err(Error::NotFound { what: "run of this workflow", id: run.to_string() }),
     }
 }
 
-fn find_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
+/// Whether nobody is to be told of the run any more.
+fn is_deleting(shared: &Shared, key: &RunKey) -> Result<bool, Error> {
+    let row = key.head();
+    let Some(head) = shared.store.get(row.table, &row.bytes)? else { return Ok(true) };
+    Ok(StoredHead::decode(&head)?.head.deleting)
+}
+
+pub(crate) fn find_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
     let row = key.started();
     let bytes = shared.store.get(row.table, &row.bytes)?;
     Ok(bytes.map(|bytes| codec::decode("run's start", &bytes)).transpose()?)
@@ -106,6 +113,10 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         parent: started.parent,
         continued_run_id: started.continued_run_id,
         continued_to: head.continued_to,
+        deadline: started.lifecycle.deadline(started.at).map(|(at, _)| at),
+        lifecycle: started.lifecycle,
+        delayed_until: head.delayed_until,
+        paused: head.paused.map(|pause| (pause.at, pause.reason)),
         parked: head.parked,
         waiting: outline.waiting.as_ref().map(describe_interest),
         pending_activities: activities
@@ -222,7 +233,7 @@ fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload
         Record::Terminated(terminated) => {
             Err(Failure::new(FailureKind::Terminated, "terminated", terminated.reason))
         }
-        Record::Failed(failed) => Err(failed.failure),
+        Record::Failed(failed) | Record::TimedOut(failed) => Err(failed.failure),
     })
 }
 

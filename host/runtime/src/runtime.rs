@@ -7,11 +7,12 @@ use refrain_engine::guest::Guests;
 use refrain_engine::ids::{Namespace, check_name};
 use refrain_plugin::Plugin;
 use refrain_store::Store;
-use refrain_store::schema::{RunKey, RunStatus};
+use refrain_store::schema::RunKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::components::Components;
+use crate::delete;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::histories;
@@ -216,7 +217,8 @@ impl Runtime {
             check_name("request_id", request_id)?;
         }
         within_payload_limit("input", signal.input.size())?;
-        self.ask(namespace, target, |reply| Message::Signal { signal: signal.clone(), reply }).await
+        self.ask(namespace, target, |reply| Message::Signal { signal: signal.clone(), begins: false, reply })
+            .await
     }
 
     /// Asks a run to cancel itself. The request is durable when this answers.
@@ -248,6 +250,35 @@ impl Runtime {
     /// When there is no such run, it has ended, or the store refuses.
     pub async fn resume(&self, namespace: &Namespace, target: &Target) -> Result<(), Error> {
         self.ask(namespace, target, |reply| Message::Resume { reply }).await
+    }
+
+    /// Keeps a run from making steps until it is unpaused. What is under way goes on, and what arrives waits. A
+    /// run that is paused stays so, for the first reason. The pause is durable when this answers.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the store refuses.
+    pub async fn pause(&self, namespace: &Namespace, target: &Target, reason: String) -> Result<(), Error> {
+        check_reason(&reason)?;
+        self.ask(namespace, target, |reply| Message::Pause { reason: reason.clone(), reply }).await
+    }
+
+    /// Lets a paused run go on.
+    ///
+    /// # Errors
+    /// As [`Self::pause`].
+    pub async fn unpause(&self, namespace: &Namespace, target: &Target) -> Result<(), Error> {
+        self.ask(namespace, target, |reply| Message::Unpause { reply }).await
+    }
+
+    /// Deletes the data of a run that has ended; without a run id, of all runs of the execution. Answers how
+    /// many runs that were.
+    ///
+    /// # Errors
+    /// When there is no such run, it has not ended, or the store refuses.
+    pub async fn delete(&self, namespace: &Namespace, target: &Target) -> Result<u64, Error> {
+        self.shared.check_open()?;
+        let (shared, namespace, target) = (Arc::clone(&self.shared), namespace.clone(), target.clone());
+        to_its_end(async move { delete::delete(&shared, &namespace, &target).await }).await
     }
 
     /// All that can be told of a run.
@@ -324,7 +355,7 @@ impl Runtime {
     }
 
     /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
-    /// its latest run: when that continues as new meanwhile, the message goes to the one that follows.
+    /// its latest run: when that has ended meanwhile and another follows, the message goes to that one.
     async fn ask(
         &self,
         namespace: &Namespace,
@@ -335,13 +366,18 @@ impl Runtime {
             self.shared.check_open()?;
             let key = inspect::resolve(&self.shared, namespace, target)?;
             match self.tell(&key, &message).await {
-                Err(Error::Closed { status: RunStatus::ContinuedAsNew, .. }) if target.run_id.is_none() => {}
+                // Another run may have followed it: continued, tried again, or a new start.
+                Err(closed @ Error::Closed { .. }) if target.run_id.is_none() => {
+                    if inspect::resolve(&self.shared, namespace, target)? == key {
+                        return Err(closed);
+                    }
+                }
                 answer => return answer,
             }
         }
         let id = target.workflow_id.to_string();
         Err(Error::Internal(format!(
-            "workflow {id:?} continues as new faster than it takes messages: try again"
+            "the runs of workflow {id:?} follow each other faster than they take messages: try again"
         )))
     }
 }

@@ -2,24 +2,31 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use refrain_engine::activity::check_size;
 use refrain_engine::codec;
 use refrain_engine::ids::{Namespace, RunId, WorkflowId, check_name};
 use refrain_engine::journal::Started;
+use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::limits::{self, Profile};
-use refrain_store::schema::{CurrentRun, Key, RunKey, StoredHead};
-use refrain_store::{Batch, Class, CommitError};
+use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_store::schema::{ComponentVersion, CurrentRun, Key, RunKey, RunStatus, StoredHead};
+use refrain_store::{Batch, Change, Class, CommitError, Health};
+use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::owner::{Message, closing};
+use crate::new_run::NewRun;
+use crate::owner::{Message, put};
 use crate::shared::{Shared, random};
-use crate::types::{StartWorkflow, StartedWorkflow};
+use crate::types::{
+    IdConflictPolicy, IdReusePolicy, SendSignal, StartSignal, StartWorkflow, StartedWorkflow,
+};
 
 /// The task queue of a start that names none.
 const DEFAULT_TASK_QUEUE: &str = "default";
 
 /// How often a start that lost a race looks again: each loss means that another start has won.
-const TRIES: usize = 16;
+const TRIES: usize = 1_000;
 
 /// Starts a run. When this answers, the run is durable and its owner has it.
 pub(crate) async fn start_workflow(
@@ -34,57 +41,249 @@ pub(crate) async fn start_workflow(
         request.component.as_deref(),
         request.version,
     )?;
-    let task_queue = request.task_queue.unwrap_or_else(|| DEFAULT_TASK_QUEUE.to_owned());
     let run_id = shared.new_run_id()?;
     // Where the id is made here, a repeated start can be known by its request alone.
     let anonymous = request.request_id.as_deref().filter(|_| request.id.is_none());
     let repeated = anonymous.map(|request_id| Key::start_request(namespace, request_id));
-    let workflow_id = match request.id {
-        Some(id) => id,
+    let workflow_id = match &request.id {
+        Some(id) => id.clone(),
         None => WorkflowId::new(run_id.to_string())?,
     };
-    let started = Arc::new(Started {
-        namespace: namespace.clone(),
-        workflow_id: workflow_id.clone(),
-        run_id,
-        first_run_id: run_id,
-        continued_run_id: None,
-        workflow: request.workflow,
-        input: request.input,
-        component: component.name.clone(),
-        version: component.version,
-        digest: component.digest,
-        profile: limits::CURRENT.number,
-        task_queue,
-        attempt: 1,
-        at: shared.now(),
-        seed: random()?,
-        parent: None,
-        root: None,
-        request_id: request.request_id,
-        memo: request.memo,
-        boot: shared.boot,
-    });
+    let started = started(shared, namespace, &request, &component, workflow_id, run_id)?;
+    let start = Start { request, started };
     for _ in 0..TRIES {
         if let Some(key) = &repeated
             && let Some(answer) = answered(shared, namespace, key)?
         {
             return Ok(answer);
         }
-        let current = current_run(shared, namespace, &workflow_id)?;
-        if let Some(current) = current
-            && let Some(answer) = meet(shared, &started, current)?
-        {
+        let current = current_run(shared, namespace, &start.started.workflow_id)?;
+        let met = current.map_or(Ok(Met::Nothing), |current| start.meet(shared, current))?;
+        if !matches!(met, Met::Answer(_) | Met::UseExisting(_)) {
+            shared.queues.check_room(namespace, &start.started.task_queue)?;
+        }
+        let (done, answer) = match met {
+            Met::Answer(answer) => return Ok(answer),
+            Met::Nothing => {
+                (start.commit(shared, current, repeated.as_ref()).await?, start.answer(run_id, true))
+            }
+            Met::UseExisting(existing) => {
+                (start.join(shared, &existing).await?, start.answer(existing.run, false))
+            }
+            Met::TerminateExisting(existing) => {
+                (start.replace(shared, &existing).await?, start.answer(run_id, true))
+            }
+        };
+        if done {
             return Ok(answer);
         }
-        shared.queues.check_room(namespace, &started.task_queue)?;
-        match commit(shared, &started, current, repeated.as_ref()).await {
-            Ok(()) => return Ok(StartedWorkflow { workflow_id, run_id, created: true }),
-            Err(CommitError::Conflict { .. }) => {}
-            Err(other) => return Err(other.into()),
+    }
+    let id = &start.started.workflow_id;
+    Err(Error::Internal(format!("the start of {id:?} lost {TRIES} races: try again")))
+}
+
+/// What the run begins with.
+fn started(
+    shared: &Shared,
+    namespace: &Namespace,
+    request: &StartWorkflow,
+    component: &ComponentVersion,
+    workflow_id: WorkflowId,
+    run_id: RunId,
+) -> Result<Arc<Started>, Error> {
+    let at = shared.now();
+    Ok(Arc::new(Started {
+        namespace: namespace.clone(),
+        workflow_id,
+        run_id,
+        first_run_id: run_id,
+        continued_run_id: None,
+        workflow: request.workflow.clone(),
+        input: request.input.clone(),
+        component: component.name.clone(),
+        version: component.version,
+        digest: component.digest,
+        profile: limits::CURRENT.number,
+        task_queue: request.task_queue.clone().unwrap_or_else(|| DEFAULT_TASK_QUEUE.to_owned()),
+        attempt: 1,
+        at,
+        seed: random()?,
+        parent: None,
+        root: None,
+        request_id: request.request_id.clone(),
+        memo: request.memo.clone(),
+        boot: shared.boot,
+        lifecycle: Lifecycle {
+            execution_deadline: request.execution_timeout.map(|timeout| at.after(timeout)),
+            run_timeout: request.run_timeout,
+            retry: request.retry.clone(),
+            begins_at: (!request.start_delay.is_zero()).then(|| at.after(request.start_delay)),
+            last_failure: None,
+        },
+    }))
+}
+
+/// A start, and the run that it will make if it makes one.
+struct Start {
+    request: StartWorkflow,
+    started: Arc<Started>,
+}
+
+/// What a start finds under its id.
+enum Met {
+    /// No run that is in its way.
+    Nothing,
+    /// It was answered before.
+    Answer(StartedWorkflow),
+    /// A run that it is answered with.
+    UseExisting(RunKey),
+    /// A run whose place it takes.
+    TerminateExisting(RunKey),
+}
+
+impl Start {
+    fn answer(&self, run_id: RunId, created: bool) -> StartedWorkflow {
+        StartedWorkflow { workflow_id: self.started.workflow_id.clone(), run_id, created }
+    }
+
+    /// What its policies say to a run of the id.
+    fn meet(&self, shared: &Shared, current: RunId) -> Result<Met, Error> {
+        if current == self.started.run_id {
+            // An owner that failed before it could say so had begun it.
+            return Ok(Met::Answer(self.answer(current, true)));
+        }
+        let key = RunKey::new(self.started.namespace.clone(), current);
+        let (start, head) = (key.started(), key.head());
+        let rows = (shared.store.get(start.table, &start.bytes)?, shared.store.get(head.table, &head.bytes)?);
+        let (Some(start), Some(head)) = rows else { return Ok(Met::Nothing) };
+        let existing: Started = codec::decode("run's start", &start)?;
+        let request_id = self.request.request_id.as_ref();
+        if request_id.is_some() && existing.request_id.as_ref() == request_id {
+            return Ok(Met::Answer(self.answer(current, false)));
+        }
+        let policy = self.conflict_policy();
+        if let Some(request_id) = request_id.filter(|_| policy == IdConflictPolicy::UseExisting) {
+            let chain = RunKey::new(key.namespace.clone(), existing.first_run_id);
+            let joined = chain.request(request_id);
+            if shared.store.get(joined.table, &joined.bytes)?.is_some() {
+                return Ok(Met::Answer(self.answer(current, false)));
+            }
+        }
+        let (id, status) = (self.started.workflow_id.to_string(), StoredHead::decode(&head)?.head.status);
+        if status.is_closed() {
+            let may_follow = match self.request.id_reuse_policy {
+                IdReusePolicy::AllowDuplicate => true,
+                IdReusePolicy::AllowDuplicateFailedOnly => status != RunStatus::Completed,
+                IdReusePolicy::RejectDuplicate => false,
+            };
+            return if may_follow {
+                Ok(Met::Nothing)
+            } else {
+                Err(Error::AlreadyRan { id, run_id: current, status })
+            };
+        }
+        match policy {
+            IdConflictPolicy::Fail => Err(Error::AlreadyRunning { id, run_id: current }),
+            IdConflictPolicy::UseExisting => Ok(Met::UseExisting(key)),
+            IdConflictPolicy::TerminateExisting => Ok(Met::TerminateExisting(key)),
         }
     }
-    Err(Error::Internal(format!("the start of {workflow_id:?} lost {TRIES} races: try again")))
+
+    fn conflict_policy(&self) -> IdConflictPolicy {
+        let with_signal = self.request.signal.as_ref().map(|_| IdConflictPolicy::UseExisting);
+        self.request.id_conflict_policy.or(with_signal).unwrap_or_default()
+    }
+
+    /// The run, with its signal if it has one, and what makes a repeated request the same one.
+    fn draft(&self, boot: u64) -> (NewRun, Vec<Change>) {
+        let Self { request, started } = self;
+        let Some(StartSignal { name, input }) = request.signal.clone() else {
+            return (NewRun::new(boot, Arc::clone(started), Vec::new()), Vec::new());
+        };
+        let signal = MailboxEntry { number: 1, at: started.at, item: Item::Signal { name, input } };
+        let key = RunKey::new(started.namespace.clone(), started.run_id);
+        let requests = request.request_id.iter().map(|request_id| put(key.request(request_id), Bytes::new()));
+        (NewRun::new(boot, Arc::clone(started), vec![signal]), requests.collect())
+    }
+
+    /// Begins the run where none is in its way. False: another start was faster.
+    async fn commit(
+        &self,
+        shared: &Arc<Shared>,
+        current: Option<RunId>,
+        request: Option<&Key>,
+    ) -> Result<bool, Error> {
+        let Started { namespace, workflow_id, run_id, .. } = &*self.started;
+        let execution = Key::current_run(namespace, workflow_id);
+        let batch = Batch::new().class(Class::Intake);
+        let mut batch = match current {
+            None => batch.require_absent(execution.table, execution.bytes),
+            Some(run) => {
+                batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
+            }
+        };
+        if let Some(Key { table, bytes }) = request {
+            let row = codec::encode(&CurrentRun { run: *run_id });
+            batch = batch.require_absent(*table, bytes.clone()).put(*table, bytes.clone(), row);
+        }
+        let (run, changes) = self.draft(shared.boot);
+        for (key, row) in run.rows() {
+            batch = batch.put(key.table, key.bytes, row);
+        }
+        batch.changes.extend(changes);
+        match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
+            Ok(()) => {
+                run.begin(shared);
+                Ok(true)
+            }
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Is answered with a run that has not ended, which gets the signal. False: it has ended meanwhile.
+    async fn join(&self, shared: &Arc<Shared>, existing: &RunKey) -> Result<bool, Error> {
+        let request_id = self.request.request_id.clone();
+        let (reply, answer) = oneshot::channel();
+        let message = match self.request.signal.clone() {
+            Some(StartSignal { name, input }) => {
+                Message::Signal { signal: SendSignal { name, input, request_id }, begins: true, reply }
+            }
+            None => match request_id {
+                Some(request_id) => Message::Join { request_id, reply },
+                None => return Ok(true),
+            },
+        };
+        self.send(shared, existing, message, answer).await
+    }
+
+    /// Takes the place of a run that has not ended. False: it has ended meanwhile.
+    async fn replace(&self, shared: &Arc<Shared>, existing: &RunKey) -> Result<bool, Error> {
+        if shared.store.health() == Health::Full {
+            return Err(Error::Full);
+        }
+        let (next, changes) = self.draft(shared.boot);
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Replace { next: Box::new(next), changes, reply };
+        self.send(shared, existing, message, answer).await
+    }
+
+    async fn send(
+        &self,
+        shared: &Arc<Shared>,
+        existing: &RunKey,
+        message: Message,
+        answer: oneshot::Receiver<Result<(), Error>>,
+    ) -> Result<bool, Error> {
+        shared.registry.send(shared, existing, message);
+        match answer.await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(Error::Closed { .. } | Error::NotFound { .. })) => Ok(false),
+            Ok(Err(error)) => Err(error),
+            // Its owner has failed; the next one may do better.
+            Err(_) => shared.check_open().map(|()| false),
+        }
+    }
 }
 
 fn check(request: &StartWorkflow) -> Result<(), Error> {
@@ -94,7 +293,44 @@ fn check(request: &StartWorkflow) -> Result<(), Error> {
     }
     let memo: usize = request.memo.iter().map(|(key, value)| key.len() + value.size()).sum();
     within_payload_limit("input", request.input.size())?;
-    within_payload_limit("memo", memo)
+    within_payload_limit("memo", memo)?;
+    if let Some(signal) = &request.signal {
+        check_name("signal", &signal.name)?;
+        within_payload_limit("signal_input", signal.input.size())?;
+    }
+    check_lifecycle(request)
+}
+
+fn check_lifecycle(request: &StartWorkflow) -> Result<(), Error> {
+    let invalid = |field: &str, message: String| Err(Error::Invalid { field: field.to_owned(), message });
+    let timeouts = [("execution_timeout", request.execution_timeout), ("run_timeout", request.run_timeout)];
+    for (field, timeout) in timeouts {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return invalid(field, "is zero: give a length of time above zero, or leave it out".to_owned());
+        }
+    }
+    if request.id_reuse_policy == IdReusePolicy::RejectDuplicate
+        && request.id_conflict_policy == Some(IdConflictPolicy::TerminateExisting)
+    {
+        let message = "makes the id that of a run that has ended, and id_reuse_policy forbids to use such an id \
+                       again: allow that, or choose another conflict policy";
+        return invalid("id_conflict_policy", message.to_owned());
+    }
+    let delay = request.start_delay;
+    if let Some(timeout) = request.execution_timeout.filter(|timeout| *timeout <= delay) {
+        let message = format!(
+            "is {delay:?}, and the execution timeout of {timeout:?} passes before it is over: give a longer timeout, which includes the delay"
+        );
+        return invalid("start_delay", message);
+    }
+    match request.retry.as_ref().map(|retry| retry.check()) {
+        Some(Err(message)) => {
+            // It begins with the field, as guests spell it.
+            let (field, message) = message.split_once(' ').unwrap_or(("retry", &message));
+            invalid(&field.replace('-', "_"), message.to_owned())
+        }
+        Some(Ok(())) | None => Ok(()),
+    }
 }
 
 /// Refuses what no payload may be.
@@ -119,23 +355,6 @@ pub(crate) fn current_run(
     Ok(Some(run))
 }
 
-/// The answer to a start that finds a run of its execution; `None` when a new run may take its place.
-fn meet(shared: &Shared, new: &Started, current: RunId) -> Result<Option<StartedWorkflow>, Error> {
-    let key = RunKey::new(new.namespace.clone(), current);
-    let (start, head) = (key.started(), key.head());
-    let rows = (shared.store.get(start.table, &start.bytes)?, shared.store.get(head.table, &head.bytes)?);
-    let (Some(start), Some(head)) = rows else { return Ok(None) };
-    let existing: Started = codec::decode("run's start", &start)?;
-    if new.request_id.is_some() && existing.request_id == new.request_id {
-        let workflow_id = existing.workflow_id;
-        return Ok(Some(StartedWorkflow { workflow_id, run_id: current, created: false }));
-    }
-    if StoredHead::decode(&head)?.head.status.is_closed() {
-        return Ok(None);
-    }
-    Err(Error::AlreadyRunning { id: new.workflow_id.to_string(), run_id: current })
-}
-
 /// The answer that a start without a workflow id was given.
 fn answered(shared: &Shared, namespace: &Namespace, request: &Key) -> Result<Option<StartedWorkflow>, Error> {
     let Some(row) = shared.store.get(request.table, &request.bytes)? else { return Ok(None) };
@@ -144,33 +363,4 @@ fn answered(shared: &Shared, namespace: &Namespace, request: &Key) -> Result<Opt
     let Some(started) = shared.store.get(key.table, &key.bytes)? else { return Ok(None) };
     let Started { workflow_id, .. } = codec::decode("run's start", &started)?;
     Ok(Some(StartedWorkflow { workflow_id, run_id: run, created: false }))
-}
-
-async fn commit(
-    shared: &Arc<Shared>,
-    started: &Arc<Started>,
-    current: Option<RunId>,
-    request: Option<&Key>,
-) -> Result<(), CommitError> {
-    let key = RunKey::new(started.namespace.clone(), started.run_id);
-    let execution = Key::current_run(&started.namespace, &started.workflow_id);
-    let batch = Batch::new().class(Class::Intake);
-    let mut batch = match current {
-        None => batch.require_absent(execution.table, execution.bytes),
-        Some(run) => {
-            batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
-        }
-    };
-    if let Some(Key { table, bytes }) = request {
-        let row = codec::encode(&CurrentRun { run: started.run_id });
-        batch = batch.require_absent(*table, bytes.clone()).put(*table, bytes.clone(), row);
-    }
-    let stored = closing::first_head(shared.boot, &[]);
-    for (key, row) in closing::first_rows(&key, started, &stored) {
-        batch = batch.put(key.table, key.bytes, row);
-    }
-    shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error))?;
-    let begin = Message::Begin { started: Arc::clone(started), stored };
-    shared.registry.send(shared, &key, begin);
-    Ok(())
 }

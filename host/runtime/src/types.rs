@@ -1,10 +1,14 @@
 //! What callers give to the runtime and get from it.
 
+use std::time::Duration;
+
 use refrain_engine::failure::Failure;
 use refrain_engine::history::HistoryEvent;
 use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
 use refrain_engine::journal::ExecutionRef;
+use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::payload::Payload;
+use refrain_engine::retry::RetryPolicy;
 use refrain_engine::time::Timestamp;
 pub use refrain_store::schema::{
     ComponentVersion, MessageDefinition, OnTrap, Parked, RunStatus, StoredMismatch, WorkflowDefinition,
@@ -77,6 +81,53 @@ pub struct StartWorkflow {
     pub task_queue: Option<String>,
     /// Named values for people.
     pub memo: Vec<(String, Payload)>,
+    /// Whether a run of the id that has ended may be followed by this one.
+    pub id_reuse_policy: IdReusePolicy,
+    /// What a run of the id that has not ended means; `None`: `UseExisting` with a signal, else `Fail`.
+    pub id_conflict_policy: Option<IdConflictPolicy>,
+    /// How long the execution may take: all runs of the chain, delay and backoffs included.
+    pub execution_timeout: Option<Duration>,
+    /// How long each run may take, from when it may begin.
+    pub run_timeout: Option<Duration>,
+    /// Whether and when a run that failed or timed out is followed by another attempt; `None`: never.
+    pub retry: Option<RetryPolicy>,
+    /// The run makes no step before this time has passed.
+    pub start_delay: Duration,
+    /// A signal that the run gets with its start, or that the run gets that has not ended: signal-with-start.
+    pub signal: Option<StartSignal>,
+}
+
+/// The signal of a signal-with-start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartSignal {
+    /// Its name.
+    pub name: String,
+    /// Its argument.
+    pub input: Payload,
+}
+
+/// Whether a start may use the id of runs that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdReusePolicy {
+    /// It may.
+    #[default]
+    AllowDuplicate,
+    /// Only if the latest run did not complete.
+    AllowDuplicateFailedOnly,
+    /// It may not.
+    RejectDuplicate,
+}
+
+/// What a start does that finds a run of its id that has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdConflictPolicy {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It is answered with that run.
+    UseExisting,
+    /// It takes the run's place: that one is terminated and the new one begins, both or neither.
+    TerminateExisting,
 }
 
 impl StartWorkflow {
@@ -91,6 +142,13 @@ impl StartWorkflow {
             request_id: None,
             task_queue: None,
             memo: Vec::new(),
+            id_reuse_policy: IdReusePolicy::default(),
+            id_conflict_policy: None,
+            execution_timeout: None,
+            run_timeout: None,
+            retry: None,
+            start_delay: Duration::ZERO,
+            signal: None,
         }
     }
 }
@@ -102,7 +160,7 @@ pub struct StartedWorkflow {
     pub workflow_id: WorkflowId,
     /// Its run.
     pub run_id: RunId,
-    /// False when the same request had started it before.
+    /// False when it was there before: by the same request, or by an id conflict policy that uses it.
     pub created: bool,
 }
 
@@ -157,6 +215,14 @@ pub struct Description {
     pub continued_run_id: Option<RunId>,
     /// The run that continues this one.
     pub continued_to: Option<RunId>,
+    /// What bounds the run and its chain.
+    pub lifecycle: Lifecycle,
+    /// When the run is ended by a timeout.
+    pub deadline: Option<Timestamp>,
+    /// The run makes no step before this time.
+    pub delayed_until: Option<Timestamp>,
+    /// Since when an operator has the run paused, and why.
+    pub paused: Option<(Timestamp, String)>,
     /// Why the run is parked.
     pub parked: Option<Parked>,
     /// What the run waits for, in words.

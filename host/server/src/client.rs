@@ -16,10 +16,11 @@ use tokio::time::timeout;
 
 pub use self::stream::{EventStream, StreamEvent};
 use crate::wire::{
-    CancelActivity, CancelRequest, CompleteActivity, ComponentDetail, ComponentList, Description, Done,
-    FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, Problem, ResetActivity,
-    ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo, TaskQueueList,
-    TerminateRequest, UnpauseActivity, UpdateActivityOptions, UploadedComponent, WorkflowList,
+    CancelActivity, CancelRequest, CompleteActivity, ComponentDetail, ComponentList, Deleted, Description,
+    Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, PauseRequest,
+    Problem, ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo,
+    TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest, UpdateActivityOptions,
+    UploadedComponent, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -290,6 +291,22 @@ impl Client {
     /// Lets a parked run try again.
     pub async fn resume(&self, id: &str, request: &ResumeRequest) -> Result<(), ClientError> {
         self.done(self.json(&["workflows", id, "resume"], request)?).await
+    }
+
+    /// Lets a run make no step.
+    pub async fn pause(&self, id: &str, request: &PauseRequest) -> Result<(), ClientError> {
+        self.done(self.json(&["workflows", id, "pause"], request)?).await
+    }
+
+    /// Lets a paused run go on.
+    pub async fn unpause(&self, id: &str, request: &UnpauseRequest) -> Result<(), ClientError> {
+        self.done(self.json(&["workflows", id, "unpause"], request)?).await
+    }
+
+    /// Deletes a run that has ended, or all runs of an execution.
+    pub async fn delete(&self, id: &str, run_id: Option<&str>) -> Result<Answer<Deleted>, ClientError> {
+        let query = optional("run_id", run_id).collect();
+        self.read(self.request(Method::DELETE, &["workflows", id], JSON, query), Duration::ZERO).await
     }
 
     /// Ends an activity by hand, with a result.

@@ -11,6 +11,7 @@ mod ends;
 mod eviction;
 mod flow_control;
 mod kills;
+mod lifecycle;
 mod list;
 mod local_activities;
 mod lost_answers;

@@ -243,6 +243,13 @@ impl Run {
         Ok(run)
     }
 
+    /// The first step of a run that was held back until now has this time, and not that of the run's start.
+    pub fn begin_at(&mut self, now: Timestamp) {
+        if self.number == 0 && matches!(self.mode, Mode::Live(_)) {
+            self.time = self.time.max(now);
+        }
+    }
+
     /// Answers a call of the guest.
     ///
     /// # Errors

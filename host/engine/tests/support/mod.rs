@@ -62,6 +62,7 @@ pub fn started() -> Started {
         request_id: None,
         memo: Vec::new(),
         boot: 1,
+        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
     }
 }
 
@@ -270,7 +271,9 @@ pub fn signal(name: &str, json: &str) -> Item {
 pub fn step(record: &[u8]) -> Step {
     match codec::decode("record", record).expect("it was encoded") {
         Record::Step(step) => step,
-        Record::Terminated(_) | Record::Failed(_) => panic!("the run was ended from outside"),
+        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => {
+            panic!("the run was ended from outside")
+        }
     }
 }
 

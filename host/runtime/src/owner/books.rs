@@ -15,9 +15,10 @@ use refrain_store::schema::{
 };
 use refrain_store::{Batch, Change, Order, Row, Store, StoreError};
 
-use super::{Gone, Message, Owner, Reply};
+use super::{Gone, Owner, Reply};
 use crate::attempts::Attempt;
 use crate::error::Error;
+use crate::new_run::NewRun;
 use crate::queues::{Offer, Permit};
 
 /// Rows of one read of a run's journal or mailbox.
@@ -97,13 +98,13 @@ pub(super) enum After {
     TimerStarted(Timestamp, Op),
     TimerRemoved(Timestamp, Op),
     /// The next run of the execution begins.
-    Begin(refrain_store::schema::RunKey, Box<Message>),
+    Begin(Box<NewRun>),
 }
 
 impl Books {
     /// The books of a run as the store has it. A fresh run has no rows yet.
     pub(super) fn new(stored: StoredHead, fresh: bool) -> Self {
-        let ready = stored.head.status == RunStatus::Running && stored.head.has_work();
+        let ready = stored.head.is_ready();
         let rows = fresh.then(Rows::default).filter(|_| stored.head.arrivals == 0);
         Self {
             stored,
@@ -277,11 +278,11 @@ impl Books {
 }
 
 /// What a message counts against the limit of a run's mailbox; `None` for the end of an op.
-pub(super) fn message_size(item: &Item) -> Option<u64> {
+pub(crate) fn message_size(item: &Item) -> Option<u64> {
     item.op().is_none().then(|| item.size() as u64)
 }
 
-pub(super) fn put(key: Key, value: bytes::Bytes) -> Change {
+pub(crate) fn put(key: Key, value: bytes::Bytes) -> Change {
     Change::Put { table: key.table, key: key.bytes, value }
 }
 
@@ -423,7 +424,7 @@ impl Owner<'_> {
         let mut batch = Batch::new().require_prefix(head_key.table, head_key.bytes.clone(), guarded.prefix());
         batch.changes = changes;
         let head = &self.books.stored.head;
-        let ready = head.status == RunStatus::Running && head.has_work();
+        let ready = head.is_ready();
         if ready != self.books.ready {
             let row = self.key.ready();
             batch.push(if ready { put(row, bytes::Bytes::new()) } else { delete(row) });
@@ -449,7 +450,7 @@ impl Owner<'_> {
             After::Forget(op, attempt) => shared.attempts.forget(key, op, &attempt),
             After::TimerStarted(deadline, op) => shared.timer_started(key, deadline, op),
             After::TimerRemoved(deadline, op) => shared.timer_removed(key, deadline, op),
-            After::Begin(next, begin) => shared.registry.send(shared, &next, *begin),
+            After::Begin(next) => next.begin(shared),
         }
     }
 }

@@ -6,22 +6,29 @@ use refrain_engine::call::{Completion, NextRun};
 use refrain_engine::codec;
 use refrain_engine::failure::Failure;
 use refrain_engine::journal::{FailedByHost, Record, Started, Terminated};
-use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF, Timeout};
+use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::run::Run;
-use refrain_store::schema::{
-    CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, VisibilityRow,
-};
+use refrain_store::Change;
+use refrain_store::schema::RunStatus;
 
-use super::books::{After, message_size};
-use super::{Gone, Message, Owner, Reply};
+use super::books::After;
+use super::{Gone, Owner, Reply};
+use crate::new_run::{NewRun, deadlines};
 use crate::shared::random;
+
+/// Why a run ended whose place a new start took.
+const REPLACED: &str = "a new start of the same id took its place (id_conflict_policy terminate-existing)";
 
 impl Owner<'_> {
     /// The run ended by its own word. Its last step is drafted.
     pub(super) async fn complete(&mut self, completion: Completion, run: &Run) -> Result<(), Gone> {
         let status = match completion {
             Completion::Completed(_) => RunStatus::Completed,
-            Completion::Failed(_) => RunStatus::Failed,
+            Completion::Failed(failure) => {
+                self.try_again(&failure, run.undelivered().cloned().collect())?;
+                RunStatus::Failed
+            }
             Completion::Canceled(_) => RunStatus::Canceled,
             Completion::ContinueAsNew(next) => {
                 let undelivered: Vec<MailboxEntry> = run.undelivered().cloned().collect();
@@ -34,16 +41,55 @@ impl Owner<'_> {
 
     /// The host ends the run.
     pub(super) async fn fail(&mut self, failure: Failure) -> Result<(), Gone> {
+        self.end(RunStatus::Failed, failure, Record::Failed).await
+    }
+
+    /// A timeout ends the run.
+    pub(super) async fn time_out(&mut self, timeout: Timeout) -> Result<(), Gone> {
+        let failure = self.started.lifecycle.timed_out(timeout);
+        self.end(RunStatus::TimedOut, failure, Record::TimedOut).await
+    }
+
+    async fn end(
+        &mut self,
+        status: RunStatus,
+        failure: Failure,
+        record: fn(FailedByHost) -> Record,
+    ) -> Result<(), Gone> {
+        if self.started.lifecycle.retry.is_some() {
+            // What a guest was given in a step that is not recorded counts as not delivered. All of it is
+            // durable, and read from there.
+            self.flush().await?;
+            let undelivered = self.read_mailbox()?;
+            self.try_again(&failure, undelivered)?;
+        }
         let time = self.shared.now();
-        self.append(&Record::Failed(FailedByHost { time, boot: self.shared.boot, failure }));
-        self.close(RunStatus::Failed).await
+        self.append(&record(FailedByHost { time, boot: self.shared.boot, failure }));
+        self.close(status).await
     }
 
     /// Someone ends the run.
     pub(super) async fn terminate(&mut self, reason: String, reply: Reply) -> Result<(), Gone> {
+        self.books.reply(reply, Ok(()));
+        self.end_from_outside(reason).await
+    }
+
+    /// A start takes the run's place: the one ends and the other begins in the same batch.
+    pub(super) async fn replace(
+        &mut self,
+        next: Box<NewRun>,
+        changes: Vec<Change>,
+        reply: Reply,
+    ) -> Result<(), Gone> {
+        self.draft_run(next);
+        self.books.extend(changes);
+        self.books.reply(reply, Ok(()));
+        self.end_from_outside(REPLACED.to_owned()).await
+    }
+
+    async fn end_from_outside(&mut self, reason: String) -> Result<(), Gone> {
         let time = self.shared.now();
         self.append(&Record::Terminated(Terminated { time, boot: self.shared.boot, reason }));
-        self.books.reply(reply, Ok(()));
         self.close(RunStatus::Terminated).await
     }
 
@@ -74,14 +120,20 @@ impl Owner<'_> {
         for number in self.books.take_mailbox() {
             self.books.delete(self.key.arrival(number));
         }
+        for deadline in deadlines(&self.started, self.books.head()) {
+            self.books.delete(self.key.timer(deadline, RUN_ITSELF));
+            self.books.after(After::TimerRemoved(deadline, RUN_ITSELF));
+        }
         self.close_activities()?;
         self.books.set_parked(None);
+        let head = self.books.head_mut();
+        (head.delayed_until, head.paused) = (None, None);
         self.flush().await
     }
 
-    /// Drafts the run that follows. Messages that were not delivered go with it.
+    /// Drafts the run that follows by the guest's own word.
     fn continue_as_new(&mut self, next: NextRun, undelivered: Vec<MailboxEntry>) -> Result<(), Gone> {
-        let (old, now) = (Arc::clone(&self.started), self.shared.now());
+        let old = Arc::clone(&self.started);
         let workflow = next.workflow.unwrap_or_else(|| old.workflow.clone());
         let newest = next
             .newest_version
@@ -90,21 +142,52 @@ impl Owner<'_> {
             .filter(|version| version.defines(&workflow));
         let (version, digest) =
             newest.map_or((old.version, old.digest), |newest| (newest.version, newest.digest));
-        let started = Arc::new(Started {
-            run_id: self.shared.new_run_id().map_err(Gone::Store)?,
-            continued_run_id: Some(old.run_id),
+        let lifecycle = Lifecycle {
+            run_timeout: next.run_timeout.or(old.lifecycle.run_timeout),
+            begins_at: None,
+            last_failure: None,
+            ..old.lifecycle.clone()
+        };
+        let started = Started {
             workflow,
             input: next.input,
             version,
             digest,
             profile: refrain_engine::limits::CURRENT.number,
             attempt: 1,
-            at: now,
+            lifecycle,
+            ..(*old).clone()
+        };
+        self.continue_with(started, undelivered)
+    }
+
+    /// Drafts another attempt, if the run's retry policy allows one. It has the same code and the same input,
+    /// and gets the messages that were not delivered.
+    fn try_again(&mut self, failure: &Failure, undelivered: Vec<MailboxEntry>) -> Result<(), Gone> {
+        let old = Arc::clone(&self.started);
+        let now = self.shared.now();
+        let Some(begins_at) = old.lifecycle.next_attempt(old.attempt, old.at, failure, now) else {
+            return Ok(());
+        };
+        let lifecycle = Lifecycle {
+            begins_at: Some(begins_at),
+            last_failure: Some(failure.clone()),
+            ..old.lifecycle.clone()
+        };
+        let started = Started { attempt: old.attempt.saturating_add(1), lifecycle, ..(*old).clone() };
+        self.continue_with(started, undelivered)
+    }
+
+    /// Drafts the next run of the chain. Messages that were not delivered go with it.
+    fn continue_with(&mut self, started: Started, undelivered: Vec<MailboxEntry>) -> Result<(), Gone> {
+        let started = Arc::new(Started {
+            run_id: self.shared.new_run_id().map_err(Gone::Store)?,
+            continued_run_id: Some(self.started.run_id),
+            at: self.shared.now(),
             seed: random().map_err(Gone::Store)?,
             boot: self.shared.boot,
-            ..(*old).clone()
+            ..started
         });
-        let key = RunKey::new(self.key.namespace.clone(), started.run_id);
         let messages: Vec<MailboxEntry> =
             undelivered.into_iter().filter(|entry| entry.item.op().is_none()).collect();
         // Those of them that are not durable here become so there, and their senders are answered with it.
@@ -118,55 +201,16 @@ impl Owner<'_> {
                 self.books.reply(reply, Ok(()));
             }
         }
-        let stored = first_head(self.shared.boot, &messages);
-        for (number, entry) in (1..).zip(messages) {
-            self.books.put(key.arrival(number), codec::encode(&MailboxEntry { number, ..entry }));
-        }
-        for (key, row) in first_rows(&key, &started, &stored) {
-            self.books.put(key, row);
-        }
         self.books.head_mut().continued_to = Some(started.run_id);
-        self.books.after(After::Begin(key, Box::new(Message::Begin { started, stored })));
+        self.draft_run(Box::new(NewRun::new(self.shared.boot, started, messages)));
         Ok(())
     }
-}
 
-/// The head of a run that begins with these messages in its mailbox.
-pub(crate) fn first_head(boot: u64, messages: &[MailboxEntry]) -> StoredHead {
-    let arrivals = messages.len() as u64;
-    let head = Head {
-        status: RunStatus::Running,
-        records: 0,
-        next_arrival: arrivals + 1,
-        arrivals,
-        journal_entries: 0,
-        journal_bytes: 0,
-        closed_at: None,
-        parked: None,
-        continued_to: None,
-        // A request that the run before has taken was meant for that one alone.
-        cancel_requested: messages.iter().any(|entry| matches!(entry.item, Item::CancelRequest { .. })),
-        messages: arrivals,
-        message_bytes: messages.iter().filter_map(|entry| message_size(&entry.item)).sum(),
-    };
-    StoredHead { version: HeadVersion { version: 1, fence: boot }, head }
-}
-
-/// The rows of a run that begins.
-pub(crate) fn first_rows(key: &RunKey, started: &Started, stored: &StoredHead) -> [(Key, bytes::Bytes); 6] {
-    let row = codec::encode(&VisibilityRow {
-        workflow_id: started.workflow_id.clone(),
-        workflow: started.workflow.clone(),
-        status: RunStatus::Running,
-        started_at: started.at,
-        closed_at: None,
-    });
-    [
-        (key.started(), codec::encode(started)),
-        (key.head(), stored.encode()),
-        (Key::current_run(&key.namespace, &started.workflow_id), codec::encode(&CurrentRun { run: key.run })),
-        (key.visibility(None, started.at), row.clone()),
-        (key.visibility(Some(RunStatus::Running), started.at), row),
-        (key.ready(), bytes::Bytes::new()),
-    ]
+    /// Drafts a run, which begins once this batch is durable.
+    fn draft_run(&mut self, run: Box<NewRun>) {
+        for (key, row) in run.rows() {
+            self.books.put(key, row);
+        }
+        self.books.after(After::Begin(run));
+    }
 }

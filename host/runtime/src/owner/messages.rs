@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use refrain_engine::activity::Pause;
 use refrain_engine::ids::Op;
 use refrain_engine::journal::Started;
+use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::Item;
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{RunKey, RunStatus, StoredHead};
+use refrain_store::schema::{Key, RunKey, RunStatus, StoredHead};
 use refrain_store::{Change, Health};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::books::{delete, message_size, put};
+use super::books::{After, delete, message_size, put};
 use super::{Gone, Owner};
 use crate::activity_types::{Control, Report};
 use crate::attempts::Attempt;
 use crate::error::Error;
 use crate::executor::AttemptEnd;
+use crate::new_run::NewRun;
 use crate::queues::Assignment;
 use crate::types::SendSignal;
 
@@ -47,14 +50,22 @@ pub(crate) enum Message {
     Report { op: Op, starts: Option<u32>, report: Report, reply: Reply },
     /// An operator does something to an activity.
     Control { op: Op, control: Control, reply: Reply },
-    /// Someone sends a signal.
-    Signal { signal: SendSignal, reply: Reply },
+    /// Someone sends a signal. `begins`: with a start, which does not wait for a start delay's end.
+    Signal { signal: SendSignal, begins: bool, reply: Reply },
     /// Someone wants the run to end early.
     Cancel { reason: String, reply: Reply },
     /// Someone ends the run.
     Terminate { reason: String, reply: Reply },
+    /// A start is answered with this run.
+    Join { request_id: String, reply: Reply },
+    /// A new start takes the run's place; `changes` become true with it.
+    Replace { next: Box<NewRun>, changes: Vec<Change>, reply: Reply },
     /// Someone wants a parked run to try again.
     Resume { reply: Reply },
+    /// An operator lets the run make no step.
+    Pause { reason: String, reply: Reply },
+    /// An operator lets it go on.
+    Unpause { reply: Reply },
     /// Others need the memory.
     Evict,
     /// The host is stopping.
@@ -68,8 +79,12 @@ impl Message {
             Self::Signal { reply, .. }
             | Self::Cancel { reply, .. }
             | Self::Terminate { reply, .. }
+            | Self::Join { reply, .. }
+            | Self::Replace { reply, .. }
             | Self::Report { reply, .. }
             | Self::Control { reply, .. }
+            | Self::Pause { reply, .. }
+            | Self::Unpause { reply }
             | Self::Resume { reply } => reply,
             Self::Begin { .. }
             | Self::Wake(_)
@@ -100,7 +115,11 @@ impl Owner<'_> {
             Message::Place(permit) => self.placing = Some(permit),
             Message::TimerFired { op, deadline, permit } => {
                 self.permits.push(permit);
-                self.timer_fired(op, deadline);
+                if op == RUN_ITSELF {
+                    self.deadline_passed(deadline).await?;
+                } else {
+                    self.timer_fired(op, deadline);
+                }
             }
             Message::AttemptEnded { op, attempt, end } => self.attempt_ended(op, &attempt, end),
             Message::Assigned { op, assignment } => self.assigned(op, assignment),
@@ -110,13 +129,26 @@ impl Owner<'_> {
             message @ (Message::Signal { .. } | Message::Cancel { .. }) if self.holds_back => {
                 self.held.push(message);
             }
-            Message::Signal { signal, reply } => self.signal(signal, reply)?,
+            Message::Signal { signal, begins, reply } => self.signal(signal, begins, reply)?,
             Message::Cancel { reason, reply } => self.cancel(reason, reply),
             Message::Terminate { reason, reply } => match self.closed() {
                 Some(error) => self.books.reply(reply, Err(error)),
                 None => self.terminate(reason, reply).await?,
             },
+            Message::Join { request_id, reply } => match self.closed() {
+                Some(error) => self.books.reply(reply, Err(error)),
+                None => {
+                    self.books.put(self.chain_request(&request_id), bytes::Bytes::new());
+                    self.books.reply(reply, Ok(()));
+                }
+            },
+            Message::Replace { next, changes, reply } => match self.closed() {
+                Some(error) => self.books.reply(reply, Err(error)),
+                None => self.replace(next, changes, reply).await?,
+            },
             Message::Resume { reply } => self.resume(reply),
+            Message::Pause { reason, reply } => self.pause(reason, reply),
+            Message::Unpause { reply } => self.unpause(reply),
             Message::Evict => self.drop_instance(),
             // The owner looks whether the host is stopping after each message.
             Message::Shutdown => {}
@@ -140,13 +172,34 @@ impl Owner<'_> {
         }
     }
 
-    fn signal(&mut self, signal: SendSignal, reply: Reply) -> Result<(), Gone> {
+    /// A deadline of the run itself has passed: its delay is over, or its time is up.
+    async fn deadline_passed(&mut self, deadline: Timestamp) -> Result<(), Gone> {
+        self.books.delete(self.key.timer(deadline, RUN_ITSELF));
+        if self.closed().is_some() {
+            return Ok(());
+        }
+        if self.books.head().delayed_until.is_some_and(|until| until <= deadline) {
+            self.end_delay();
+        }
+        match self.started.lifecycle.deadline(self.started.at) {
+            Some((at, timeout)) if at <= deadline => self.time_out(timeout).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn end_delay(&mut self) {
+        if let Some(until) = self.books.head_mut().delayed_until.take() {
+            self.books.delete(self.key.timer(until, RUN_ITSELF));
+            self.books.after(After::TimerRemoved(until, RUN_ITSELF));
+            self.dirty = true;
+        }
+    }
+
+    fn signal(&mut self, signal: SendSignal, begins: bool, reply: Reply) -> Result<(), Gone> {
         let SendSignal { name, input, request_id } = signal;
         let mut changes = Vec::new();
         if let Some(request_id) = &request_id {
-            // Kept with the first run of the chain: a repeated signal may meet a later one.
-            let chain = RunKey::new(self.key.namespace.clone(), self.started.first_run_id);
-            let key = chain.request(request_id);
+            let key = self.chain_request(request_id);
             if self.shared.store.get(key.table, &key.bytes)?.is_some() || self.books.requests(&key) {
                 self.books.reply(reply, Ok(()));
                 return Ok(());
@@ -156,9 +209,20 @@ impl Owner<'_> {
         let item = Item::Signal { name, input };
         match self.refuse_message().or_else(|| self.refuse_more(&item)) {
             Some(error) => self.books.reply(reply, Err(error)),
-            None => self.arrive(item, changes, Some(reply)),
+            None => {
+                self.arrive(item, changes, Some(reply));
+                // A backoff goes on: another start is no reason to believe that the next attempt fares better.
+                if begins && self.started.attempt == 1 {
+                    self.end_delay();
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Kept with the first run of the chain: a repeated request may meet a later one.
+    fn chain_request(&self, request_id: &str) -> Key {
+        RunKey::new(self.key.namespace.clone(), self.started.first_run_id).request(request_id)
     }
 
     /// A run takes one cancel request, which has room in the fullest mailbox.
@@ -179,11 +243,49 @@ impl Owner<'_> {
             None => {
                 if self.books.head().status == RunStatus::Parked {
                     self.books.set_parked(None);
-                    self.set_status(RunStatus::Running, None);
+                    let is_paused = self.books.head().paused.is_some();
+                    self.set_status(if is_paused { RunStatus::Paused } else { RunStatus::Running }, None);
                 }
                 self.dirty = true;
                 self.retry_at = None;
                 (self.retries, self.overruns) = (0, 0);
+                Ok(())
+            }
+        };
+        self.books.reply(reply, answer);
+    }
+
+    /// A step that is under way is finished. A parked run stays parked, and is paused when it is resumed.
+    fn pause(&mut self, reason: String, reply: Reply) {
+        let answer = match self.closed() {
+            Some(error) => Err(error),
+            None => {
+                if self.books.head().paused.is_none() {
+                    self.books.head_mut().paused = Some(Pause { at: self.shared.now(), reason });
+                    let status = self.books.head().status;
+                    self.set_status(
+                        if status == RunStatus::Running { RunStatus::Paused } else { status },
+                        None,
+                    );
+                }
+                Ok(())
+            }
+        };
+        self.books.reply(reply, answer);
+    }
+
+    fn unpause(&mut self, reply: Reply) {
+        let answer = match self.closed() {
+            Some(error) => Err(error),
+            None => {
+                if self.books.head_mut().paused.take().is_some() {
+                    let status = self.books.head().status;
+                    self.set_status(
+                        if status == RunStatus::Paused { RunStatus::Running } else { status },
+                        None,
+                    );
+                    self.dirty = true;
+                }
                 Ok(())
             }
         };

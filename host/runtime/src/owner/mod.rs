@@ -13,7 +13,7 @@
 
 mod activities;
 mod books;
-pub(crate) mod closing;
+mod closing;
 mod messages;
 mod reports;
 mod steps;
@@ -26,20 +26,23 @@ use futures::FutureExt;
 use refrain_engine::codec;
 use refrain_engine::guest::Guest;
 use refrain_engine::journal::Started;
+use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::run::Run;
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{HeadVersion, Parked, RunKey, RunStatus, StoredHead};
+use refrain_store::schema::{Head, HeadVersion, Parked, RunKey, RunStatus, StoredHead};
 use refrain_store::{CommitError, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::Instrument;
 
+use crate::delete;
 use crate::error::Error;
 use crate::executor::panic_message;
+use crate::new_run::deadlines;
 use crate::placing::Unreadable;
 use crate::shared::Shared;
 use activities::Activities;
 use books::Books;
-pub(crate) use books::read_all;
+pub(crate) use books::{message_size, put, read_all};
 pub(crate) use messages::{Message, Reply};
 
 /// Messages that are taken together, so that what arrived at once is delivered at once.
@@ -169,7 +172,18 @@ async fn open_and_run(
             // Who found the new run in the store may have been here before, and have gone again.
             Message::Begin { started, stored } => (started, read_head(shared, key)?.unwrap_or(stored), None),
             other => match read(shared, key)? {
-                Some((started, stored)) => (started, stored, Some(other)),
+                Some((started, stored)) if stored.head.deleting => {
+                    other.refuse(Error::NotFound { what: "run", id: key.run.to_string() });
+                    delete::finish(shared, key, &started).await.map_err(Gone::Store)?;
+                    if shared.registry.leave(key, inbox) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Some((started, stored)) => {
+                    arm(shared, key, &started, &stored.head);
+                    (started, stored, Some(other))
+                }
                 None => {
                     // Something outlived its run: a timer's row, or a client's task token.
                     other.refuse(Error::NotFound { what: "run", id: key.run.to_string() });
@@ -181,6 +195,13 @@ async fn open_and_run(
             },
         };
         return Owner::new(shared, key, started, stored, inbox).run(first).await;
+    }
+}
+
+/// The deadlines of a run are in place: an owner that failed may have taken firings in that it did not commit.
+fn arm(shared: &Shared, key: &RunKey, started: &Started, head: &Head) {
+    if !head.status.is_closed() {
+        deadlines(started, head).into_iter().for_each(|at| shared.timer_started(key, at, RUN_ITSELF));
     }
 }
 
@@ -355,10 +376,7 @@ impl<'a> Owner<'a> {
     /// Executes while there is something to deliver, and makes durable what is not.
     async fn work(&mut self) -> Result<(), Gone> {
         loop {
-            while self.dirty
-                && self.retry_at.is_none()
-                && self.books.head().status == RunStatus::Running
-                && !self.shared.is_shutting_down()
+            while self.dirty && self.retry_at.is_none() && self.may_step() && !self.shared.is_shutting_down()
             {
                 self.advance().await?;
                 self.take_messages().await?;
@@ -386,6 +404,12 @@ impl<'a> Owner<'a> {
     /// Commits what there is, once it is as much as one batch should have.
     async fn flush_if_heavy(&mut self) -> Result<(), Gone> {
         if self.books.is_heavy() { self.flush().await } else { Ok(()) }
+    }
+
+    /// Whether the run is one that makes steps now: nobody has taken it out of execution, and no delay holds it.
+    fn may_step(&self) -> bool {
+        let head = self.books.head();
+        head.status == RunStatus::Running && head.delayed_until.is_none()
     }
 
     fn drop_instance(&mut self) {

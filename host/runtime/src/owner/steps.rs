@@ -160,6 +160,9 @@ impl Owner<'_> {
             }
         };
         let mut instance = Instance { guest, run };
+        if self.started.lifecycle.begins_at.is_some() {
+            instance.run.begin_at(self.shared.now());
+        }
         if replays {
             let span = tracing::debug_span!("replay", workflow_id = %self.started.workflow_id);
             match self.execute(instance).instrument(span).await? {

@@ -9,11 +9,14 @@ use refrain_engine::failure::Outcome;
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
 use refrain_plugin::ActivityError;
-use refrain_runtime::{ActivityRef, Control, Error, OptionsPatch, RunResult};
+use refrain_runtime::{
+    ActivityRef, Control, Error, IdConflictPolicy, OptionsPatch, RunResult, StartWorkflow,
+};
 use refrain_store::{Fault, FaultyStore};
 
 use crate::basics::{countdown, fan_out, sequence};
 use crate::clients::*;
+use crate::lifecycle::{attempt, hello, listener, nth_time_lucky, retries};
 use crate::world::*;
 
 /// What a client got in the end.
@@ -373,6 +376,140 @@ fn controls() {
         })
     };
     sweep(workflows, client, 1, &json(2));
+}
+
+#[test]
+fn a_start_delay_and_the_attempts_of_a_workflow() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            let change = |start: &mut StartWorkflow| {
+                (start.input, start.retry) = (json(3), retries(0));
+                (start.start_delay, start.run_timeout) = (secs(100), Some(secs(1_000)));
+                start.request_id = Some("lucky".to_owned());
+            };
+            host.start_with("lucky", "l", change).await?;
+            match host.signal("l", "unheard", "0", Some("one")).await {
+                Ok(()) | Err(Error::Closed { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            ended(&host, "l").await
+        })
+    };
+    sweep(nth_time_lucky, client, 1, &json(3));
+}
+
+#[test]
+fn timeouts_of_a_run_and_of_its_execution() {
+    fn workflows(world: &World) {
+        world.workflow("stuck", |host, input| async move {
+            if attempt(&host) == 2 && text(&input) == "1" {
+                return completed(2);
+            }
+            host.activity(activity("hang", 1))?;
+            let timer = host.timer(secs(100_000))?;
+            outcome(&host, timer).await?;
+            completed(1)
+        });
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            for input in [1, 2] {
+                let change = |start: &mut StartWorkflow| {
+                    (start.input, start.retry) = (json(input), retries(0));
+                    (start.run_timeout, start.execution_timeout) = (Some(secs(60)), Some(secs(200)));
+                    start.request_id = Some("stuck".to_owned());
+                };
+                host.start_with("stuck", &format!("stuck {input}"), change).await?;
+            }
+            match ended(&host, "stuck 2").await? {
+                Err(failure) if failure.contains("execution timeout") => ended(&host, "stuck 1").await,
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    sweep(workflows, client, 1, &json(2));
+}
+
+#[test]
+fn a_start_that_takes_the_place_of_a_run() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            let first = |start: &mut StartWorkflow| start.request_id = Some("first".to_owned());
+            match host.start_with("listener", "l", first).await {
+                Ok(_) | Err(Error::AlreadyRunning { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            let second = |start: &mut StartWorkflow| {
+                start.request_id = Some("second".to_owned());
+                start.id_conflict_policy = Some(IdConflictPolicy::TerminateExisting);
+                start.signal = hello("stop");
+            };
+            host.start_with("listener", "l", second).await?;
+            ended(&host, "l").await
+        })
+    };
+    sweep(listener, client, 1, &json("[]"));
+}
+
+#[test]
+fn signals_with_starts() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            for name in ["one", "two", "stop"] {
+                let change = |start: &mut StartWorkflow| {
+                    (start.signal, start.request_id) = (hello(name), Some(name.to_owned()));
+                };
+                host.start_with("listener", "l", change).await?;
+            }
+            ended(&host, "l").await
+        })
+    };
+    sweep(listener, client, 1, &json(r#"["one", "two"]"#));
+}
+
+#[test]
+fn a_delete_that_stops_in_the_middle() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            let change = |start: &mut StartWorkflow| {
+                (start.input, start.retry) = (json(2), retries(0));
+                start.request_id = Some("lucky".to_owned());
+            };
+            host.start_with("lucky", "l", change).await?;
+            let got = ended(&host, "l").await?;
+            match host.delete("l").await {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            let left = host.runtime.describe(&host.namespace, &target("l")).await;
+            assert!(matches!(left, Err(Error::NotFound { .. } | Error::ShuttingDown)), "{left:?}");
+            Ok(got)
+        })
+    };
+    sweep(nth_time_lucky, client, 1, &json(2));
+}
+
+#[test]
+fn pausing_and_unpausing() {
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.try_start("countdown", "c", "1").await?;
+            for pauses in [true, false] {
+                let told = if pauses { host.pause("c").await } else { host.unpause("c").await };
+                match told {
+                    Ok(()) | Err(Error::Closed { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                match host.signal("c", "go", "0", Some(if pauses { "one" } else { "two" })).await {
+                    Ok(()) | Err(Error::Closed { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                host.pass(secs(15)).await;
+            }
+            ended(&host, "c").await
+        })
+    };
+    sweep(countdown, client, 1, &json(2));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod controls;
 mod crashes;
 mod heartbeats;
 mod histories;
+mod lifecycle;
 mod local;
 mod outside;
 mod parking;

@@ -189,8 +189,33 @@ impl World {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
         }
+        self.check_no_rows_of_nobody();
         for (_, row) in self.rows(Table::Runs) {
             self.check_replay(codec::decode("start", &row).expect("a run's start"));
+        }
+    }
+
+    /// Checks that nothing is left of any run.
+    pub(crate) fn check_empty(&self) {
+        self.check_rest();
+        for table in
+            [Table::Runs, Table::Heads, Table::Executions, Table::Journal, Table::Visibility, Table::Requests]
+        {
+            let rows = self.rows(table);
+            assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
+        }
+    }
+
+    /// What is left of a run is left because the run is.
+    fn check_no_rows_of_nobody(&self) {
+        let namespace = Namespace::default();
+        for table in [Table::Heads, Table::Journal] {
+            for (key, _) in self.rows(table) {
+                let run = Prefix::run_of(&namespace, &key).expect("a run's row");
+                let started = RunKey::new(namespace.clone(), run).started();
+                let found = self.store.get(started.table, &started.bytes).unwrap();
+                assert!(found.is_some(), "a row in {} is of no run", table.name());
+            }
         }
     }
 
@@ -228,7 +253,7 @@ impl World {
             let steps =
                 journal.iter().filter_map(|(_, record)| match codec::decode("record", record).unwrap() {
                     Record::Step(step) => Some(step),
-                    Record::Terminated(_) | Record::Failed(_) => None,
+                    Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => None,
                 });
             let mailbox = self.under(&key.mailbox());
             let waiting =
@@ -315,6 +340,21 @@ impl Host {
         self.runtime.start_workflow(&self.namespace, request).await
     }
 
+    /// A start with options, and without a request id unless it sets one.
+    pub(crate) async fn start_with(
+        &self,
+        workflow: &str,
+        id: &str,
+        change: impl FnOnce(&mut StartWorkflow),
+    ) -> Result<StartedWorkflow, Error> {
+        let mut request = StartWorkflow {
+            id: Some(WorkflowId::new(id).unwrap()),
+            ..StartWorkflow::new(workflow, Payload::null())
+        };
+        change(&mut request);
+        self.runtime.start_workflow(&self.namespace, request).await
+    }
+
     pub(crate) async fn start(&self, workflow: &str, id: &str) -> RunId {
         self.try_start(workflow, id, "null").await.expect("a start").run_id
     }
@@ -373,6 +413,18 @@ impl Host {
 
     pub(crate) async fn terminate(&self, id: &str) -> Result<(), Error> {
         self.runtime.terminate(&self.namespace, &target(id), "enough".to_owned()).await
+    }
+
+    pub(crate) async fn pause(&self, id: &str) -> Result<(), Error> {
+        self.runtime.pause(&self.namespace, &target(id), "the card is hot".to_owned()).await
+    }
+
+    pub(crate) async fn unpause(&self, id: &str) -> Result<(), Error> {
+        self.runtime.unpause(&self.namespace, &target(id)).await
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Result<u64, Error> {
+        self.runtime.delete(&self.namespace, &target(id)).await
     }
 
     pub(crate) async fn resume(&self, id: &str) -> Result<(), Error> {

@@ -133,6 +133,7 @@ pub(crate) fn started(digest: Digest) -> Arc<Started> {
         attempt: 1,
         at: Timestamp::from_parts(1_000_000, 0),
         boot: 1,
+        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
         seed: [9; 32],
         parent: None,
         root: None,

@@ -15,6 +15,7 @@ use refrain_runtime::{self as runtime, OnTrap, RunStatus};
 use refrain_sandbox as sandbox;
 use serde_json::value::RawValue;
 
+use super::lifecycle;
 use super::problem::Refusal;
 use crate::wire::{self, EncodedPayload, Json};
 
@@ -139,6 +140,8 @@ pub(super) fn status(status: RunStatus) -> wire::Status {
         RunStatus::Canceled => wire::Status::Canceled,
         RunStatus::Terminated => wire::Status::Terminated,
         RunStatus::ContinuedAsNew => wire::Status::ContinuedAsNew,
+        RunStatus::TimedOut => wire::Status::TimedOut,
+        RunStatus::Paused => wire::Status::Paused,
     }
 }
 
@@ -151,6 +154,8 @@ pub(super) fn status_in(status: wire::Status) -> RunStatus {
         wire::Status::Canceled => RunStatus::Canceled,
         wire::Status::Terminated => RunStatus::Terminated,
         wire::Status::ContinuedAsNew => RunStatus::ContinuedAsNew,
+        wire::Status::TimedOut => RunStatus::TimedOut,
+        wire::Status::Paused => RunStatus::Paused,
     }
 }
 
@@ -216,6 +221,13 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         parent: run.parent.as_ref().map(execution),
         continued_run_id: run.continued_run_id.map(|id| id.to_string()),
         continued_to: run.continued_to.map(|id| id.to_string()),
+        execution_deadline: run.lifecycle.execution_deadline.map(time),
+        run_timeout: run.lifecycle.run_timeout.map(lifecycle::length_out),
+        deadline: run.deadline.map(time),
+        retry: run.lifecycle.retry.as_ref().map(lifecycle::retry_out),
+        delayed_until: run.delayed_until.map(time),
+        last_failure: run.lifecycle.last_failure.as_ref().map(failure),
+        paused: run.paused.map(|(at, reason)| wire::Paused { at: time(at), reason }),
         memo,
         memo_payload,
         parked: run.parked.map(parked),

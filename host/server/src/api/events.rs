@@ -36,6 +36,10 @@ fn attributes(kind: &HistoryKind) -> Json {
             .field("component", component)
             .field("version", version)
             .payload(INPUT, input),
+        HistoryKind::WorkflowDelayed { until, attempt, last_failure } => object
+            .field("until", &time(*until))
+            .field("attempt", attempt)
+            .optional("last_failure", last_failure.as_ref().map(failure)),
         HistoryKind::ActivityScheduled { op, name, input, summary } => object
             .field("op", op)
             .field("name", name)
@@ -73,7 +77,9 @@ fn attributes(kind: &HistoryKind) -> Json {
         HistoryKind::Read { import, count } => object.field("import", import).field("count", count),
         HistoryKind::Waited { interest } => object.field("interest", interest),
         HistoryKind::WorkflowCompleted { result } => object.payload(RESULT, result),
-        HistoryKind::WorkflowFailed { failure: why } => object.field("failure", &failure(why)),
+        HistoryKind::WorkflowFailed { failure: why } | HistoryKind::WorkflowTimedOut { failure: why } => {
+            object.field("failure", &failure(why))
+        }
         HistoryKind::WorkflowCanceled { result: Some(result) } => object.payload(RESULT, result),
         HistoryKind::WorkflowCanceled { result: None } => &mut object,
         HistoryKind::WorkflowContinuedAsNew { input } => object.payload(INPUT, input),

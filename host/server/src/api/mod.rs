@@ -19,6 +19,7 @@ pub mod extract;
 pub mod guard;
 mod health;
 mod history;
+mod lifecycle;
 pub mod openapi;
 pub mod problem;
 mod task_queues;
@@ -158,13 +159,15 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(components::get_component, components::put_component))
         .routes(routes!(components::get_component_version))
         .routes(routes!(workflows::list_workflows, workflows::start_workflow))
-        .routes(routes!(workflows::describe_workflow))
+        .routes(routes!(workflows::describe_workflow, lifecycle::delete_workflow))
         .routes(routes!(workflows::workflow_result))
         .routes(routes!(history::workflow_history))
         .routes(routes!(workflows::signal_workflow))
         .routes(routes!(workflows::cancel_workflow))
         .routes(routes!(workflows::terminate_workflow))
         .routes(routes!(workflows::resume_workflow))
+        .routes(routes!(lifecycle::pause_workflow))
+        .routes(routes!(lifecycle::unpause_workflow))
         .routes(routes!(task_queues::list_task_queues))
         .routes(routes!(task_queues::get_task_queue))
         .routes(routes!(activities::poll_task_queue))

@@ -41,6 +41,10 @@ pub enum Kind {
     MethodNotAllowed,
     /// The execution is running already.
     AlreadyRunning,
+    /// The execution has run, and its id may not be used again.
+    AlreadyRan,
+    /// The run has not ended.
+    NotClosed,
     /// Several components define the workflow type.
     Ambiguous,
     /// The run is over.
@@ -90,6 +94,8 @@ impl Kind {
             Self::AlreadyRunning => {
                 ("already-running", "The execution is running already", StatusCode::CONFLICT)
             }
+            Self::AlreadyRan => ("already-ran", "The execution has run already", StatusCode::CONFLICT),
+            Self::NotClosed => ("not-closed", "The run has not ended", StatusCode::CONFLICT),
             Self::Ambiguous => {
                 ("ambiguous", "Several components define the workflow type", StatusCode::CONFLICT)
             }
@@ -224,6 +230,8 @@ impl From<Error> for Refusal {
         let kind = match &error {
             Error::NotFound { .. } => Kind::NotFound,
             Error::AlreadyRunning { .. } => Kind::AlreadyRunning,
+            Error::AlreadyRan { .. } => Kind::AlreadyRan,
+            Error::NotClosed { .. } => Kind::NotClosed,
             Error::Ambiguous { .. } => Kind::Ambiguous,
             Error::UnknownWorkflow { .. } => Kind::UnknownWorkflow,
             Error::Closed { .. } => Kind::Closed,
@@ -239,7 +247,10 @@ impl From<Error> for Refusal {
         let mut refusal = Self::new(kind, detail, hint);
         match error {
             Error::Invalid { field, .. } => refusal.field = Some(field),
-            Error::AlreadyRunning { run_id, .. } | Error::Closed { run_id, .. } => {
+            Error::AlreadyRunning { run_id, .. }
+            | Error::AlreadyRan { run_id, .. }
+            | Error::NotClosed { run_id, .. }
+            | Error::Closed { run_id, .. } => {
                 refusal.run_id = Some(run_id);
             }
             _ => {}

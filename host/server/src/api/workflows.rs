@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, wait_time, workflow_id};
 use super::problem::Refusal;
-use super::{Host, convert};
+use super::{Host, convert, lifecycle};
 use crate::suggest::nearest;
 use crate::wire::{
     self, CancelRequest, Description, Problem, ResumeRequest, SignalRequest, StartRequest, StartedRun,
@@ -70,8 +70,9 @@ pub(super) fn page_size(limit: Option<&str>) -> Result<usize, Refusal> {
 
 /// Start an execution
 ///
-/// The answer comes when the start is durable. An id that names a running execution is refused, so of many starts
-/// with one id a single one makes a run.
+/// The answer comes when the start is durable. Of many starts with one id a single run is open at any time: what
+/// becomes of a start that finds one says `id_conflict_policy`, and of one that finds a run that has ended
+/// `id_reuse_policy`.
 #[utoipa::path(
     post,
     path = "/workflows",
@@ -79,18 +80,20 @@ pub(super) fn page_size(limit: Option<&str>) -> Result<usize, Refusal> {
     request_body = StartRequest,
     responses(
         (status = 201, description = "A new run", body = StartedRun),
-        (status = 200, description = "A start with the same `request_id` had made this run", body = StartedRun),
+        (status = 200, description = "A start with the same `request_id` had made this run, or the id conflict policy uses it", body = StartedRun),
         (status = 400, description = "A field is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No component defines the type", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The execution is running, or several components define the type", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The execution is running (`already-running`), its id may not be used again (`already-ran`), or several components define the type", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The task queue has no room (`queue-full`)", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn start_workflow(
     State(host): State<Host>,
     Scope(namespace): Scope,
-    ApiJson(request): ApiJson<StartRequest>,
+    ApiJson(mut request): ApiJson<StartRequest>,
 ) -> Result<(StatusCode, Json<StartedRun>), Refusal> {
+    let signal = lifecycle::signal_in(&mut request)?;
+    let start_delay = lifecycle::length_in("start_delay", request.start_delay.as_deref())?;
     let start = StartWorkflow {
         workflow: request.workflow,
         id: request.id.map(workflow_id).transpose()?,
@@ -100,6 +103,13 @@ pub(super) async fn start_workflow(
         request_id: request.request_id,
         task_queue: request.task_queue,
         memo: convert::memo_in(request.memo),
+        id_reuse_policy: lifecycle::reuse_in(request.id_reuse_policy),
+        id_conflict_policy: request.id_conflict_policy.map(lifecycle::conflict_in),
+        execution_timeout: lifecycle::length_in("execution_timeout", request.execution_timeout.as_deref())?,
+        run_timeout: lifecycle::length_in("run_timeout", request.run_timeout.as_deref())?,
+        retry: request.retry.map(lifecycle::retry_in).transpose()?,
+        start_delay: start_delay.unwrap_or_default(),
+        signal,
     };
     let started = host.runtime().start_workflow(&namespace, start).await?;
     let status = if started.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -182,7 +192,7 @@ pub(super) async fn describe_workflow(
 
 /// Wait for a run's result
 ///
-/// Follows the execution from run to run where one continued as new, unless `run_id` is given.
+/// Follows the execution from run to run where one continued as new or was tried again, unless `run_id` is given.
 #[utoipa::path(
     get,
     path = "/workflows/{id}/result",

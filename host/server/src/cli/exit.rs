@@ -40,7 +40,7 @@ impl Exit {
     pub const HELP: &'static str = "\
 Exit codes:
   0  all went well
-  1  the workflow ended, but failed, was canceled or was terminated
+  1  the workflow ended, but failed, was canceled, was terminated or timed out
   2  the command line, a file that it names, or the configuration is not right
   3  the host refused the request
   4  no host answers
@@ -56,8 +56,8 @@ Exit codes:
         match status {
             // A result that follows the execution never ends at a run that was continued.
             Status::Completed | Status::ContinuedAsNew => Self::Ok,
-            Status::Failed | Status::Canceled | Status::Terminated => Self::NotCompleted,
-            Status::Running | Status::Parked => Self::StillRunning,
+            Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut => Self::NotCompleted,
+            Status::Running | Status::Parked | Status::Paused => Self::StillRunning,
         }
     }
 }

@@ -24,15 +24,18 @@ mod server;
 mod task_queue_list;
 mod task_queue_show;
 mod workflow_cancel;
+mod workflow_delete;
 mod workflow_describe;
 mod workflow_execute;
 mod workflow_list;
+mod workflow_pause;
 mod workflow_result;
 mod workflow_resume;
 mod workflow_show;
 mod workflow_signal;
 mod workflow_start;
 mod workflow_terminate;
+mod workflow_unpause;
 
 use std::process::ExitCode;
 
@@ -133,6 +136,9 @@ enum WorkflowCommand {
     Cancel(workflow_cancel::Cancel),
     Terminate(workflow_terminate::Terminate),
     Resume(workflow_resume::Resume),
+    Pause(workflow_pause::Pause),
+    Unpause(workflow_unpause::Unpause),
+    Delete(workflow_delete::Delete),
 }
 
 /// What commands that talk to a host work with.
@@ -210,6 +216,9 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::Cancel(cancel) => cancel.run(&context).await,
         WorkflowCommand::Terminate(terminate) => terminate.run(&context).await,
         WorkflowCommand::Resume(resume) => resume.run(&context).await,
+        WorkflowCommand::Pause(pause) => pause.run(&context).await,
+        WorkflowCommand::Unpause(unpause) => unpause.run(&context).await,
+        WorkflowCommand::Delete(delete) => delete.run(&context).await,
     }
 }
 

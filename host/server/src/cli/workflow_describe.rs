@@ -38,7 +38,7 @@ impl Describe {
 
 /// Why a run did not complete, which is a part of its result.
 async fn failure(client: &Client, run: &Description) -> Result<Option<Failure>, ClientError> {
-    if !matches!(run.status, Status::Failed | Status::Canceled | Status::Terminated) {
+    if !matches!(run.status, Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut) {
         return Ok(None);
     }
     Ok(client.result(&run.id, Some(&run.run_id), Duration::ZERO).await?.value.failure)

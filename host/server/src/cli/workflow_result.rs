@@ -54,7 +54,7 @@ pub(super) async fn await_end(
         if answer.value.status.is_closed() || left.is_zero() {
             return Ok(answer);
         }
-        if answer.value.status == Status::Parked {
+        if matches!(answer.value.status, Status::Parked | Status::Paused) {
             notice.tell(client, id, Some(&answer.value.run_id), &say).await?;
         }
         patience = QUIET;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::input::{InputArgs, fresh_request_id, parse_json};
-use super::{CliError, Context, Ending, Exit};
-use crate::wire::{Memo, StartRequest};
+use super::{CliError, Context, Ending, Exit, checked_duration};
+use crate::wire::{IdConflictPolicy, IdReusePolicy, Memo, RetryPolicy, StartRequest};
 
 /// What a start takes.
 #[derive(Debug, Args)]
@@ -31,11 +31,69 @@ pub(super) struct StartArgs {
     /// A note to keep with the run; may be given several times.
     #[arg(long, value_name = "NAME=JSON")]
     memo: Vec<String>,
+    #[command(flatten)]
+    lifecycle: LifecycleArgs,
+}
+
+/// What bounds a run and its chain.
+#[derive(Debug, Args)]
+struct LifecycleArgs {
+    /// Whether the id may be that of runs that have ended [default: allow].
+    #[arg(long, value_name = "POLICY", help_heading = "Lifecycle")]
+    id_reuse_policy: Option<IdReusePolicy>,
+    /// What a run of the id that has not ended means [default: fail; with --signal use-existing].
+    #[arg(long, value_name = "POLICY", help_heading = "Lifecycle")]
+    id_conflict_policy: Option<IdConflictPolicy>,
+    /// How long the execution may take, start delay, attempts and backoffs included.
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, help_heading = "Lifecycle")]
+    execution_timeout: Option<String>,
+    /// How long each run may take, from when it may begin.
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, help_heading = "Lifecycle")]
+    run_timeout: Option<String>,
+    /// The run makes no step before this time has passed.
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, help_heading = "Lifecycle")]
+    start_delay: Option<String>,
+    /// Signal-with-start: a signal for the new run, or for the run of the id that has not ended.
+    #[arg(long, value_name = "NAME", help_heading = "Lifecycle")]
+    signal: Option<String>,
+    /// The signal's argument, as JSON.
+    #[arg(long, value_name = "JSON", requires = "signal", help_heading = "Lifecycle")]
+    signal_input: Option<String>,
+    /// A run that failed or timed out is followed by another attempt: so many at most, the first one included; 0 for
+    /// no limit. Each of these options has that effect.
+    #[arg(long, value_name = "N", help_heading = "Retry")]
+    retry_maximum_attempts: Option<u32>,
+    /// The wait after the first attempt [default: 1s].
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, help_heading = "Retry")]
+    retry_initial_interval: Option<String>,
+    /// Each wait is this many times the one before; at least 1 [default: 2].
+    #[arg(long, value_name = "FACTOR", help_heading = "Retry")]
+    retry_backoff_coefficient: Option<f64>,
+    /// The longest wait [default: 100 times the first].
+    #[arg(long, value_name = "DURATION", value_parser = checked_duration, help_heading = "Retry")]
+    retry_maximum_interval: Option<String>,
+    /// Failures of this type are not tried again; may be given several times.
+    #[arg(long, value_name = "TYPE", help_heading = "Retry")]
+    retry_non_retryable_error_type: Vec<String>,
+    /// Each wait is shortened by a random part of at most this share of it; 0 to 1 [default: 0].
+    #[arg(long, value_name = "SHARE", help_heading = "Retry")]
+    retry_jitter: Option<f64>,
 }
 
 impl StartArgs {
     /// The request. It always has a request id, so that it can be repeated when its answer was lost.
     pub(super) fn request(self) -> Result<StartRequest, CliError> {
+        let lifecycle = self.lifecycle;
+        let retry = RetryPolicy {
+            initial_interval: lifecycle.retry_initial_interval,
+            backoff_coefficient: lifecycle.retry_backoff_coefficient,
+            maximum_interval: lifecycle.retry_maximum_interval,
+            maximum_attempts: lifecycle.retry_maximum_attempts,
+            non_retryable_error_types: lifecycle.retry_non_retryable_error_type,
+            jitter: lifecycle.retry_jitter,
+        };
+        let signal_input =
+            lifecycle.signal_input.map(|json| parse_json(json, "--signal-input")).transpose()?;
         Ok(StartRequest {
             input: self.input.read()?,
             workflow: self.workflow,
@@ -46,6 +104,15 @@ impl StartArgs {
             request_id: Some(self.request_id.unwrap_or_else(fresh_request_id)),
             task_queue: self.task_queue,
             memo: self.memo.iter().map(|note| parse_note(note)).collect::<Result<Memo, _>>()?,
+            id_reuse_policy: lifecycle.id_reuse_policy,
+            id_conflict_policy: lifecycle.id_conflict_policy,
+            execution_timeout: lifecycle.execution_timeout,
+            run_timeout: lifecycle.run_timeout,
+            retry: (retry != RetryPolicy::default()).then_some(retry),
+            start_delay: lifecycle.start_delay,
+            signal: lifecycle.signal,
+            signal_input,
+            signal_input_payload: None,
         })
     }
 }
@@ -73,11 +140,61 @@ impl Start {
         }
         let started = answer.value;
         context.out.data(&started.id);
-        let what = if started.created { "started" } else { "was started before" };
+        let what = if started.created { "started" } else { "was there before," };
         context.out.say(&format!(
             "{what} as run {}; `refrain workflow result {}` waits for it",
             started.run_id, started.id
         ));
         Ok(Exit::Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        start: StartArgs,
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_in_the_request() {
+        let cases: [(&[&str], &str); 5] = [
+            (&[], r#"{"workflow":"order"}"#),
+            (
+                &["--id-reuse-policy=allow-failed-only", "--id-conflict-policy=terminate-existing"],
+                r#"{"workflow":"order","id_reuse_policy":"allow-failed-only","id_conflict_policy":"terminate-existing"}"#,
+            ),
+            (
+                &["--execution-timeout=24h", "--run-timeout=1h 30m", "--start-delay=10s"],
+                r#"{"workflow":"order","execution_timeout":"24h","run_timeout":"1h 30m","start_delay":"10s"}"#,
+            ),
+            (
+                &["--retry-maximum-attempts=3", "--retry-non-retryable-error-type=Bad"],
+                r#"{"workflow":"order","retry":{"maximum_attempts":3,"non_retryable_error_types":["Bad"]}}"#,
+            ),
+            (
+                &["--signal=go", "--signal-input=[1]"],
+                r#"{"workflow":"order","signal":"go","signal_input":[1]}"#,
+            ),
+        ];
+        for (options, expected) in cases {
+            let command = Command::try_parse_from([&["x", "order"], options].concat()).expect("options");
+            let request = StartRequest { request_id: None, ..command.start.request().expect("a request") };
+            assert_eq!(serde_json::to_string(&request).expect("JSON"), expected, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_before_the_host_is_asked() {
+        for option in
+            ["--run-timeout=soon", "--start-delay=-1s", "--id-reuse-policy=never", "--signal-input=1"]
+        {
+            assert!(Command::try_parse_from(["x", "order", option]).is_err(), "{option:?}");
+        }
     }
 }

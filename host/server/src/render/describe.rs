@@ -55,6 +55,14 @@ pub fn description(run: &Description, beside: &Beside) -> String {
             &format!("{} (after {})", time(closed), length(closed.duration_since(run.started_at))),
         );
     }
+    if run.attempt > 1 {
+        field("attempt", &run.attempt.to_string());
+    }
+    let shown_time = |at: Option<Timestamp>| at.map(time).unwrap_or_default();
+    field("begins", &shown_time(run.delayed_until));
+    if !run.status.is_closed() {
+        field("times out", &shown_time(run.deadline));
+    }
     field("input", &payload(run.input.as_ref(), run.input_payload.as_ref()));
     for (name, json) in &run.memo {
         field("memo", &format!("{name} = {}", shortened(json.get(), VALUE)));
@@ -66,8 +74,8 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     field("continued by", run.continued_to.as_deref().unwrap_or_default());
     let (bytes, steps, entries) = (size(run.journal_bytes), run.journal_steps, run.journal_entries);
     field("journal", &format!("{bytes}, steps: {steps}, entries: {entries}"));
-    // A parked run waits for somebody, whatever its code waited for before.
-    if run.parked.is_none() {
+    // A parked or a paused run waits for somebody, whatever its code waited for before.
+    if run.parked.is_none() && run.paused.is_none() {
         field("waiting", run.waiting.as_deref().unwrap_or_default());
     }
     if run.mailbox_waiting > 0 {
@@ -75,6 +83,14 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     }
     if let Some(failure) = &beside.failure {
         let _ = write!(text, "\n{}", super::failure(run.status, failure));
+    }
+    if let Some(failure) = &run.last_failure {
+        let _ = writeln!(text, "\nthe attempt before failed: {}", shortened(&failure.chain(), VALUE));
+    }
+    if let Some(paused) = &run.paused {
+        let reason = named(":", Some(&shortened(&paused.reason, VALUE)));
+        let _ = writeln!(text, "\npaused since {}{reason}", time(paused.at));
+        let _ = writeln!(text, "  to let it go on: refrain workflow unpause {}", run.id);
     }
     if let Some(reason) = &run.parked {
         parked(&mut text, run, reason);
@@ -358,6 +374,40 @@ mod tests {
         });
         run.as_object_mut().unwrap().append(&mut fields.as_object().unwrap().clone());
         serde_json::from_str(&run.to_string()).expect("a description")
+    }
+
+    #[test]
+    fn a_run_that_is_held_back_says_until_when_or_by_whom() {
+        let retried = run(&serde_json::json!({
+            "status": "running", "attempt": 2, "delayed_until": "2026-11-20T10:00:20Z",
+            "deadline": "2026-11-20T11:00:20Z",
+            "last_failure": {"kind": "timeout", "type": "run", "message": "the run did not end in time"}
+        }));
+        let paused = run(&serde_json::json!({
+            "status": "paused", "waiting": "everything",
+            "paused": {"at": "2026-11-20T10:00:05Z", "reason": "the card is hot"}
+        }));
+        let shown = [retried, paused].map(|run| {
+            let text = description(&run, &beside(None, []));
+            text.lines().skip(4).collect::<Vec<_>>().join("\n")
+        });
+        expect![[r#"
+            status        running
+            started       2026-11-20 10:00:00Z
+            attempt       2
+            begins        2026-11-20 10:00:20Z
+            times out     2026-11-20 11:00:20Z
+            journal       3 B, steps: 1, entries: 2
+
+            the attempt before failed: the run did not end in time
+
+            status        paused
+            started       2026-11-20 10:00:00Z
+            journal       3 B, steps: 1, entries: 2
+
+            paused since 2026-11-20 10:00:05Z: the card is hot
+              to let it go on: refrain workflow unpause b"#]]
+        .assert_eq(&shown.join("\n\n"));
     }
 
     #[test]

@@ -128,6 +128,13 @@ impl Attributes {
                     format!("({}@{})", self.text("component"), self.number("version").unwrap_or(0));
                 vec![self.text("workflow"), component, self.payload("input")]
             }
+            "workflow-delayed" => {
+                let until = self.read::<Timestamp>("until").map(|until| format!("until {}", time(until)));
+                let after = self.read::<Failure>("last_failure").map(|failure| {
+                    format!("(attempt {}), after {}", self.number("attempt").unwrap_or(0), failure.chain())
+                });
+                vec![until.unwrap_or_default(), after.unwrap_or_default()]
+            }
             "activity-scheduled" => vec![op, name, self.text("summary"), self.payload("input")],
             "activity-completed" => vec![op, name, self.attempt(event), arrow(self.payload("result"))],
             "activity-failed" => vec![op, name, self.attempt(event), self.failure()],
@@ -144,7 +151,7 @@ impl Attributes {
             "cancel-requested" | "workflow-terminated" => vec![self.text("reason")],
             "logged" => vec![self.text("level"), self.text("message"), self.log_fields()],
             "workflow-completed" | "workflow-canceled" => vec![arrow(self.payload("result"))],
-            "workflow-failed" => vec![self.failure()],
+            "workflow-failed" | "workflow-timed-out" => vec![self.failure()],
             "workflow-continued-as-new" => vec![self.payload("input")],
             "waited" => vec![self.text("interest")],
             _ => self.0.iter().map(|(name, value)| format!("{name}={value}")).collect(),

@@ -12,6 +12,7 @@
 mod activity;
 mod component;
 mod history;
+mod lifecycle;
 mod payload;
 mod problem;
 mod task_queue;
@@ -27,6 +28,7 @@ pub use component::{
     WorkflowDefinition,
 };
 pub use history::{END, HEARTBEAT, HistoryEvent, HistoryPage};
+pub use lifecycle::{Deleted, IdConflictPolicy, IdReusePolicy, PauseRequest, RetryPolicy, UnpauseRequest};
 pub use payload::{Cause, EncodedPayload, Failure, Json};
 pub use problem::Problem;
 pub use task_queue::{

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::lifecycle::{IdConflictPolicy, IdReusePolicy, RetryPolicy};
 use super::payload::{EncodedPayload, Failure, Json, present};
 
 /// What its owner keeps with a run, by name.
@@ -47,6 +48,39 @@ pub struct StartRequest {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     pub memo: Memo,
+    /// Whether the id may be that of runs that have ended; `allow` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_reuse_policy: Option<IdReusePolicy>,
+    /// What a run of the id that has not ended means; `fail` by default, and with a signal `use-existing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_conflict_policy: Option<IdConflictPolicy>,
+    /// How long the execution may take, with all runs of its chain, start delay and backoffs included; no limit when
+    /// it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "24h")]
+    pub execution_timeout: Option<String>,
+    /// How long each run may take, from when it may begin; no limit when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1h")]
+    pub run_timeout: Option<String>,
+    /// A run that failed or timed out is followed by another attempt; by none when this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// The run makes no step before this time has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "10m")]
+    pub start_delay: Option<String>,
+    /// Signal-with-start: the run gets this signal with its start; or the run of the id that has not ended gets it,
+    /// and does not wait for the end of its start delay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// The signal's argument, as JSON; `null` when it is absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub signal_input: Option<Json>,
+    /// The signal's argument, when it is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal_input_payload: Option<EncodedPayload>,
 }
 
 /// The answer to a start.
@@ -56,7 +90,8 @@ pub struct StartedRun {
     pub id: String,
     /// The run's id.
     pub run_id: String,
-    /// `false` when a start with the same request id had already made this run.
+    /// `false` when the run was there before: made by a start with the same request id, or one that the id conflict
+    /// policy uses.
     pub created: bool,
 }
 
@@ -130,11 +165,15 @@ pub enum Status {
     Terminated,
     /// It ended, and a new run of the same execution goes on.
     ContinuedAsNew,
+    /// It was ended by a timeout.
+    TimedOut,
+    /// It makes no step until an operator lets it.
+    Paused,
 }
 
 impl Status {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Running,
         Self::Parked,
         Self::Completed,
@@ -142,6 +181,8 @@ impl Status {
         Self::Canceled,
         Self::Terminated,
         Self::ContinuedAsNew,
+        Self::TimedOut,
+        Self::Paused,
     ];
 
     /// The name in the API.
@@ -154,6 +195,8 @@ impl Status {
             Self::Canceled => "canceled",
             Self::Terminated => "terminated",
             Self::ContinuedAsNew => "continued-as-new",
+            Self::TimedOut => "timed-out",
+            Self::Paused => "paused",
         }
     }
 
@@ -164,7 +207,7 @@ impl Status {
 
     /// Whether the run is over.
     pub fn is_closed(self) -> bool {
-        !matches!(self, Self::Running | Self::Parked)
+        !matches!(self, Self::Running | Self::Parked | Self::Paused)
     }
 }
 
@@ -270,6 +313,30 @@ pub struct Description {
     /// The run that continues it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_to: Option<String>,
+    /// When its execution must have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub execution_deadline: Option<Timestamp>,
+    /// How long each run may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<String>,
+    /// When a timeout ends it, of the run or of the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub deadline: Option<Timestamp>,
+    /// Whether and when another attempt follows when it fails or times out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// It makes no step before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub delayed_until: Option<Timestamp>,
+    /// Why the attempt before it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+    /// Since when an operator has it paused, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
     /// What its owner keeps with it, as JSON.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
@@ -410,7 +477,7 @@ pub struct PendingActivity {
     pub last_heartbeat_at: Option<Timestamp>,
 }
 
-/// That an operator has paused an activity.
+/// That an operator has paused a run or an activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
     /// Since when.

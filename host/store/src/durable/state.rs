@@ -13,7 +13,7 @@ use crate::batch::Table;
 use crate::store::{Order, StoreError};
 
 /// The version of everything in the data directory; `FORMAT.md` says what each one is, and what came with it.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// The store's own facts, in a table that no batch can reach.
 const OWN: TableDefinition<'static, &'static str, u64> = TableDefinition::new("store");
@@ -54,6 +54,9 @@ impl StateDb {
     pub(super) fn bring_forward(&self) -> Result<(), StoreError> {
         if self.format()? == Some(1) {
             self.step_to(2, |transaction| transaction.open_table(definition(Table::Heartbeats)).map(drop))?;
+        }
+        if self.format()? == Some(2) {
+            self.step_to(3, |_| Ok(()))?;
         }
         Ok(())
     }

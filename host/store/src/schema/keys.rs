@@ -156,6 +156,11 @@ impl RunKey {
         self.builder().name(request_id).key(Table::Requests)
     }
 
+    /// All requests to the runs of the chain that this one began.
+    pub fn requests(&self) -> Prefix {
+        self.builder().prefix(Table::Requests)
+    }
+
     /// The run in the list of those with this status, newest first.
     pub fn visibility(&self, status: Option<RunStatus>, started_at: Timestamp) -> Key {
         Builder::new(&self.namespace)
@@ -170,6 +175,11 @@ impl Key {
     /// Which run an execution has now.
     pub fn current_run(namespace: &Namespace, id: &WorkflowId) -> Self {
         Builder::new(namespace).name(id.as_str()).key(Table::Executions)
+    }
+
+    /// That an execution has, or had, this run. Beside the row of its current one, under a longer key.
+    pub fn run_of(namespace: &Namespace, id: &WorkflowId, run: &RunId) -> Self {
+        Builder::new(namespace).name(id.as_str()).run(run).key(Table::Executions)
     }
 
     /// A start without a workflow id that was answered. In the place of the run stands the nil id, which no
@@ -198,6 +208,11 @@ impl Prefix {
     /// All rows of a namespace.
     pub fn namespace(table: Table, namespace: &Namespace) -> Self {
         Builder::new(namespace).prefix(table)
+    }
+
+    /// The runs of an execution, oldest first; and the row of the current one, before them.
+    pub fn runs_of(namespace: &Namespace, id: &WorkflowId) -> Self {
+        Builder::new(namespace).name(id.as_str()).prefix(Table::Executions)
     }
 
     /// The runs with this status, or all of them, newest first.
@@ -245,6 +260,11 @@ impl Prefix {
     /// The run that a key of the list of runs ends with; `None` when it is too short.
     pub fn run_in_list(namespace: &Namespace, key: &[u8]) -> Option<RunId> {
         Self::run_at(key, 1 + namespace.as_str().len() + 1 + 8)
+    }
+
+    /// The run that a key of an execution's run ends with; `None` for the key of the current one.
+    pub fn run_of_execution(&self, key: &[u8]) -> Option<RunId> {
+        Self::run_at(key, self.bytes.len())
     }
 
     /// The op that a key of an activity or a heartbeat, or the number that a key of an arrival ends with.
@@ -306,6 +326,23 @@ mod tests {
         assert_eq!(Prefix::last_number(&heartbeat.bytes), Some(7));
         let range = run.heartbeats();
         assert!(range.bytes <= heartbeat.bytes && heartbeat.bytes < range.end());
+    }
+
+    #[test]
+    fn the_runs_of_an_execution_lie_behind_its_current_one_and_before_the_next_execution() {
+        let ns = namespace("default");
+        let id = |id: &str| WorkflowId::new(id).expect("a good id");
+        let runs = Prefix::runs_of(&ns, &id("order"));
+        let current = Key::current_run(&ns, &id("order")).bytes;
+        let (first, last) = (RunId::from_bytes([0; 16]), RunId::from_bytes([0xff; 16]));
+        let [first, last] = [first, last].map(|run| (run, Key::run_of(&ns, &id("order"), &run).bytes));
+        assert!(runs.bytes <= current && current < first.1 && first.1 < last.1 && last.1 < runs.end());
+        assert_eq!(runs.run_of_execution(&current), None);
+        assert_eq!(runs.run_of_execution(&last.1), Some(last.0));
+        for other in ["orde", "orders", "other"] {
+            let other = Key::current_run(&ns, &id(other)).bytes;
+            assert!(other < runs.bytes || other >= runs.end());
+        }
     }
 
     #[test]

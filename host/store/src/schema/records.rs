@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use minicbor::{Decode, Encode};
+use refrain_engine::activity::Pause;
 use refrain_engine::codec::{self, DecodeError};
 use refrain_engine::ids::{Digest, RunId, WorkflowId};
 use refrain_engine::mismatch::{Difference, Mismatch};
@@ -33,11 +34,17 @@ pub enum RunStatus {
     /// It ended by starting the next run of its execution.
     #[n(7)]
     ContinuedAsNew,
+    /// A timeout of the run or of its execution ended it.
+    #[n(8)]
+    TimedOut,
+    /// It has not ended, and makes no step until an operator lets it.
+    #[n(9)]
+    Paused,
 }
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Running,
         Self::Parked,
         Self::Completed,
@@ -45,6 +52,8 @@ impl RunStatus {
         Self::Canceled,
         Self::Terminated,
         Self::ContinuedAsNew,
+        Self::TimedOut,
+        Self::Paused,
     ];
 
     /// The number in keys.
@@ -57,6 +66,8 @@ impl RunStatus {
             Self::Canceled => 5,
             Self::Terminated => 6,
             Self::ContinuedAsNew => 7,
+            Self::TimedOut => 8,
+            Self::Paused => 9,
         }
     }
 
@@ -70,14 +81,21 @@ impl RunStatus {
             Self::Canceled => "canceled",
             Self::Terminated => "terminated",
             Self::ContinuedAsNew => "continued-as-new",
+            Self::TimedOut => "timed-out",
+            Self::Paused => "paused",
         }
     }
 
     /// Whether the run has ended.
     pub fn is_closed(self) -> bool {
         match self {
-            Self::Running | Self::Parked => false,
-            Self::Completed | Self::Failed | Self::Canceled | Self::Terminated | Self::ContinuedAsNew => true,
+            Self::Running | Self::Parked | Self::Paused => false,
+            Self::Completed
+            | Self::Failed
+            | Self::Canceled
+            | Self::Terminated
+            | Self::ContinuedAsNew
+            | Self::TimedOut => true,
         }
     }
 }
@@ -133,13 +151,28 @@ pub struct Head {
     #[n(11)]
     #[cbor(default)]
     pub message_bytes: u64,
+    /// The run makes no step before this time, however much has arrived: a timer's row brings it about.
+    #[n(12)]
+    pub delayed_until: Option<Timestamp>,
+    /// Since when an operator has the run paused, and why.
+    #[n(13)]
+    pub paused: Option<Pause>,
+    /// The run is being deleted, and no one is told of it any more.
+    #[n(14)]
+    #[cbor(default)]
+    pub deleting: bool,
 }
 
 impl Head {
     /// Whether there is something to do for the run that nothing else brings about: its first step, or what
     /// has arrived.
     pub fn has_work(&self) -> bool {
-        self.records == 0 || self.arrivals > 0
+        self.delayed_until.is_none() && (self.records == 0 || self.arrivals > 0)
+    }
+
+    /// Whether a boot is to wake the run.
+    pub fn is_ready(&self) -> bool {
+        self.status == RunStatus::Running && self.has_work()
     }
 }
 
@@ -397,5 +430,33 @@ impl ComponentVersion {
     /// Whether this version has the workflow type.
     pub fn defines(&self, name: &str) -> bool {
         self.workflow(name).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_of_the_time_before_delays_and_pauses_has_none() {
+        let old = Head {
+            status: RunStatus::Running,
+            records: 3,
+            next_arrival: 2,
+            arrivals: 1,
+            journal_entries: 4,
+            journal_bytes: 5,
+            closed_at: None,
+            parked: None,
+            continued_to: None,
+            cancel_requested: false,
+            messages: 1,
+            message_bytes: 6,
+            delayed_until: None,
+            paused: None,
+            deleting: false,
+        };
+        let format_2 = b"\x8c\x01\x03\x02\x01\x04\x05\xf6\xf6\xf6\xf4\x01\x06";
+        assert_eq!(codec::decode::<Head>("head", format_2).expect("a head"), old);
     }
 }

@@ -93,11 +93,11 @@ async fn starts_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
           see /openapi.json for the fields and their types
         {"workflow":"echo","inptu":1}
           400 invalid [inptu]
-          unknown field `inptu`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo` at line 1 column 26
+          unknown field `inptu`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload` at line 1 column 26
           did you mean `input`?
         {"workflow":"echo","colour":1}
           400 invalid [colour]
-          unknown field `colour`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo` at line 1 column 27
+          unknown field `colour`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload` at line 1 column 27
           see /openapi.json for the fields and their types
         {"workflow":"echo","version":"1"}
           400 invalid [version]
@@ -162,7 +162,7 @@ async fn starts_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         {"workflow":"echo","id":"taken"}
           409 already-running
           workflow "taken" is running already (run RUN)
-          choose another id, or wait for the run's end; to repeat a start safely give it a request_id
+          choose another id, wait for the run's end, or say with id_conflict_policy what becomes of it; to repeat a start safely give it a request_id
     "#]].assert_eq(&shown_all);
     let runs = fixture.get("/v1/workflows").await.json();
     assert_eq!(runs["workflows"].as_array().map(Vec::len), Some(1), "refused starts leave nothing: {runs}");
@@ -271,7 +271,7 @@ async fn paths_and_parameters_that_mean_nothing_are_refused() {
         /v1/workflows?status=purple
           400 invalid [status]
           "purple" is not a status
-          use one of running, parked, completed, failed, canceled, terminated, continued-as-new
+          use one of running, parked, completed, failed, canceled, terminated, continued-as-new, timed-out, paused
         /v1/workflows?limit=0
           400 invalid [limit]
           "0" is not a page size

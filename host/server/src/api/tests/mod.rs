@@ -4,6 +4,7 @@ mod activities;
 mod bad_activity_input;
 mod bad_input;
 mod document;
+mod lifecycle;
 mod workflows;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,106 @@
+//! A run that begins: its first rows, and what follows once they are durable. Whoever makes one, a start, a
+//! run that is continued or tried again, or a start that takes another run's place, writes the same rows, in
+//! one batch with whatever the run follows from.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use refrain_engine::codec;
+use refrain_engine::journal::Started;
+use refrain_engine::lifecycle::RUN_ITSELF;
+use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_engine::time::Timestamp;
+use refrain_store::schema::{
+    CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, TimerRow, VisibilityRow,
+};
+
+use crate::owner::{Message, message_size};
+use crate::shared::Shared;
+
+/// A run that is about to begin.
+pub(crate) struct NewRun {
+    key: RunKey,
+    started: Arc<Started>,
+    stored: StoredHead,
+    /// What lies in its mailbox from the start, in order.
+    messages: Vec<MailboxEntry>,
+}
+
+impl NewRun {
+    /// A run that begins so. The numbers of the messages are its own from here on.
+    pub(crate) fn new(boot: u64, started: Arc<Started>, messages: Vec<MailboxEntry>) -> Self {
+        let messages: Vec<MailboxEntry> =
+            (1..).zip(messages).map(|(number, entry)| MailboxEntry { number, ..entry }).collect();
+        let arrivals = messages.len() as u64;
+        let head = Head {
+            status: RunStatus::Running,
+            records: 0,
+            next_arrival: arrivals + 1,
+            arrivals,
+            journal_entries: 0,
+            journal_bytes: 0,
+            closed_at: None,
+            parked: None,
+            continued_to: None,
+            // A request that the run before has taken was meant for that one alone.
+            cancel_requested: messages.iter().any(|entry| matches!(entry.item, Item::CancelRequest { .. })),
+            messages: arrivals,
+            message_bytes: messages.iter().filter_map(|entry| message_size(&entry.item)).sum(),
+            delayed_until: started.lifecycle.begins_at,
+            paused: None,
+            deleting: false,
+        };
+        let stored = StoredHead { version: HeadVersion { version: 1, fence: boot }, head };
+        let key = RunKey::new(started.namespace.clone(), started.run_id);
+        Self { key, started, stored, messages }
+    }
+
+    /// Its rows.
+    pub(crate) fn rows(&self) -> Vec<(Key, Bytes)> {
+        let Self { key, started, stored, messages } = self;
+        let listed = codec::encode(&VisibilityRow {
+            workflow_id: started.workflow_id.clone(),
+            workflow: started.workflow.clone(),
+            status: stored.head.status,
+            started_at: started.at,
+            closed_at: None,
+        });
+        let mut rows = vec![
+            (key.started(), codec::encode(&**started)),
+            (key.head(), stored.encode()),
+            (
+                Key::current_run(&key.namespace, &started.workflow_id),
+                codec::encode(&CurrentRun { run: key.run }),
+            ),
+            (Key::run_of(&key.namespace, &started.workflow_id, &key.run), Bytes::new()),
+            (key.visibility(None, started.at), listed.clone()),
+            (key.visibility(Some(stored.head.status), started.at), listed),
+        ];
+        if stored.head.is_ready() {
+            rows.push((key.ready(), Bytes::new()));
+        }
+        rows.extend(messages.iter().map(|entry| (key.arrival(entry.number), codec::encode(entry))));
+        let timers = deadlines(started, &stored.head).into_iter();
+        rows.extend(timers.map(|at| (key.timer(at, RUN_ITSELF), codec::encode(&TimerRow::default()))));
+        rows
+    }
+
+    /// The rows are durable.
+    pub(crate) fn begin(self, shared: &Arc<Shared>) {
+        let Self { key, started, stored, .. } = self;
+        for at in deadlines(&started, &stored.head) {
+            shared.timer_started(&key, at, RUN_ITSELF);
+        }
+        // Until its delay is over a run needs no owner.
+        if stored.head.has_work() {
+            shared.registry.send(shared, &key, Message::Begin { started, stored });
+        }
+    }
+}
+
+/// The times at which the host itself has something to do about a run that has not ended: the end of its delay,
+/// and its timeout. Each has a row among the timers, under no op of the guest's.
+pub(crate) fn deadlines(started: &Started, head: &Head) -> Vec<Timestamp> {
+    let timeout = started.lifecycle.deadline(started.at).map(|(at, _)| at);
+    head.delayed_until.into_iter().chain(timeout).collect()
+}
