@@ -1,11 +1,12 @@
-//! What a guest may ask of its run, in the four classes that say how a replay compares it.
+//! What a guest may ask of its run, in the four classes that say how a replay compares it; and the answer to a
+//! query, which no replay meets.
 
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
 use crate::codec;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::ids::Op;
 use crate::limits::ELEMENT_BYTES;
 use crate::mailbox::Event;
@@ -15,7 +16,6 @@ use crate::time::Timestamp;
 
 /// An import call, as the sandbox hands it over.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and commands are the ordinary case")]
 pub enum Call {
     /// Matches by position and arguments.
     Command(Command),
@@ -25,6 +25,13 @@ pub enum Call {
     Note(Note),
     /// Matches by id.
     Marker(MarkerCall),
+    /// Answers a query. Never recorded, since queries are not.
+    Answer {
+        /// Of the query's message.
+        request: u64,
+        /// The answer.
+        outcome: Outcome,
+    },
 }
 
 /// A call that changes what the run has going on. Matches by position and arguments on every replay.
@@ -314,6 +321,20 @@ pub enum Reply {
     Patched(bool),
     /// The version of the change that the run follows.
     Version(u32),
+}
+
+impl Call {
+    /// The name of the import, for messages: `activity.start`, `context.now`, ...
+    pub fn import(&self) -> &'static str {
+        match self {
+            Self::Command(command) => command.import(),
+            Self::Read(read) => read.import(),
+            Self::Note(Note::Log { .. } | Note::LogTruncated) => "log.write",
+            Self::Marker(MarkerCall::Patched { .. }) => "version.patched",
+            Self::Marker(MarkerCall::GetVersion { .. }) => "version.get-version",
+            Self::Answer { .. } => "messages.answer",
+        }
+    }
 }
 
 impl Command {

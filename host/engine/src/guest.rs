@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 
+use crate::failure::Outcome;
 use crate::ids::Digest;
 use crate::limits::{Excess, Profile};
 use crate::mismatch::Mismatch;
@@ -60,6 +61,8 @@ pub enum Stop {
     Limit(Excess),
     /// A replay made another call than the journal has.
     Mismatch(Box<Mismatch>),
+    /// The query that the run was made for is answered, or has failed: see [`Run::query`].
+    Answered(Box<Outcome>),
     /// The machine could not go on, through no fault of the run: try the step again later.
     Unavailable(String),
 }
@@ -180,6 +183,7 @@ impl From<Halt> for Stop {
             Halt::Finished => Self::Finished,
             Halt::Mismatch(mismatch) => Self::Mismatch(mismatch),
             Halt::Limit(excess) => Self::Limit(excess),
+            Halt::Answered(outcome) => Self::Answered(outcome),
             Halt::Misuse(message) => {
                 Self::Trap(Trap { message, backtrace: Vec::new(), stack_overflow: false })
             }

@@ -137,6 +137,15 @@ pub enum Event {
         /// Its argument.
         input: Payload,
     },
+    /// Someone asks something. Comes to an instance that was made for it, and out of no mailbox.
+    Query {
+        /// What the answer names.
+        request: u64,
+        /// Which.
+        name: String,
+        /// Its argument.
+        input: Payload,
+    },
     /// Someone wants the run to end early.
     CancelRequested {
         /// Why.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::call::{ActivityCommand, Call, Command, Interest, MarkerCall, Note};
+use crate::call::{ActivityCommand, Call, Command, Interest, Note};
 use crate::codec::DecodeError;
 use crate::journal::{Entry, Position};
 use crate::retry::RetryPolicy;
@@ -181,10 +181,10 @@ fn describe_command(command: &Command) -> String {
 fn describe_attempt(attempt: &Attempt<'_>) -> String {
     match attempt {
         Attempt::Call(Call::Command(command)) => describe_command(command),
-        Attempt::Call(Call::Read(read)) => read.import().to_owned(),
-        Attempt::Call(Call::Note(_)) => "log.write".to_owned(),
-        Attempt::Call(Call::Marker(MarkerCall::Patched { id })) => format!("version.patched {id}"),
-        Attempt::Call(Call::Marker(MarkerCall::GetVersion { id, .. })) => format!("version.get-version {id}"),
+        Attempt::Call(call @ Call::Marker(marker)) => format!("{} {}", call.import(), marker.id()),
+        Attempt::Call(call @ (Call::Read(_) | Call::Note(_) | Call::Answer { .. })) => {
+            call.import().to_owned()
+        }
         Attempt::Trap(message) => format!("a trap: {message}"),
     }
 }

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::call::{ActivityCommand, Call, Command, Completion, Interest, Note, Read, Reply};
+use crate::failure::Outcome;
 use crate::guest::{Exchange, Guest, Guests, Lent, OpenError, Stop, Trap};
 use crate::ids::{Digest, Op};
 use crate::limits::Profile;
@@ -127,19 +128,13 @@ async fn execute(script: Option<Script>, input: Payload, exchange: Exchange) -> 
             "not-found",
             format!("the component has no workflow {:?}", run.workflow()),
         );
-        let stop = match run.call(Call::Command(Command::Finish(Completion::Failed(failure)))) {
-            Err(halt) => Stop::from(halt),
-            Ok(reply) => unreachable!("a finish does not answer, and it answered {reply:?}"),
-        };
+        let stop = Stop::from(run.returned(Completion::Failed(failure)));
         return (run, stop);
     };
     let ended = script(host.clone(), input).await;
     let mut run = host.take();
     let stop = match ended {
-        Ok(completion) => match run.call(Call::Command(Command::Finish(completion))) {
-            Err(halt) => Stop::from(halt),
-            Ok(reply) => unreachable!("a finish does not answer, and it answered {reply:?}"),
-        },
+        Ok(completion) => Stop::from(run.returned(completion)),
         Err(Stopped::Halt(halt)) => Stop::from(halt),
         Err(Stopped::Trap(message)) => match run.trapped(&message) {
             Some(mismatch) => Stop::Mismatch(mismatch),
@@ -205,6 +200,22 @@ impl ScriptHost {
         let note =
             Note::Log { level: crate::call::Level::Info, message: message.to_owned(), fields: Vec::new() };
         self.call(Call::Note(note)).map(drop)
+    }
+
+    /// `messages.answer`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn answer(&self, request: u64, outcome: Outcome) -> Result<(), Halt> {
+        self.call(Call::Answer { request, outcome }).map(drop)
+    }
+
+    /// `control.finish`. Goes on in a query's instance alone.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn finish(&self, completion: Completion) -> Result<(), Halt> {
+        self.call(Call::Command(Command::Finish(completion))).map(drop)
     }
 
     /// A read.

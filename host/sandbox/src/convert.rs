@@ -141,6 +141,13 @@ pub(crate) fn completion(completion: types::Completion) -> Result<Completion, Mi
     })
 }
 
+pub(crate) fn outcome_from_guest(outcome: types::Outcome) -> Outcome {
+    match outcome {
+        Ok(result) => Outcome::Completed(payload_from_guest(result)),
+        Err(failure) => Outcome::Failed(failure_from_guest(failure)),
+    }
+}
+
 fn failure_from_guest(failure: types::Failure) -> Failure {
     Failure {
         kind: failure_kind_from_guest(failure.kind),
@@ -205,6 +212,10 @@ pub(crate) fn event(event: Event) -> wait::Event {
         }
         Event::Signal { name, input } => {
             wait::Event::Message(messages::Message::Signal(messages::Signal { name, input: payload(input) }))
+        }
+        Event::Query { request, name, input } => {
+            let input = payload(input);
+            wait::Event::Message(messages::Message::Query(messages::Query { request, name, input }))
         }
         Event::CancelRequested { reason } => {
             wait::Event::Message(messages::Message::CancelRequested(messages::CancelRequest { reason }))

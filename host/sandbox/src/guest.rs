@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::BoxFuture;
-use refrain_engine::call::{Call, Command};
 use refrain_engine::guest::{Exchange, Guest, Lent, Stop};
 use refrain_engine::run::Run;
 use wasmtime::Store;
@@ -16,7 +15,7 @@ use crate::engine::Backend;
 use crate::epoch::Ticker;
 use crate::library::Ready;
 use crate::limiter::{Limiter, MachineMemory};
-use crate::state::{HostTrap, State, unexpected};
+use crate::state::State;
 use crate::trap::{self, Cause};
 
 /// Implements the engine's seam with a wasmtime instance.
@@ -95,14 +94,12 @@ async fn execute(ready: &Ready, store: &mut Store<State>, workflow: &str, input:
         Ok(completion) => convert::completion(completion),
         Err(error) => return trap::cause(error),
     };
-    let finish = match completion {
-        Ok(completion) => Call::Command(Command::Finish(completion)),
-        Err(misuse) => return trap::cause(misuse.of("run").into()),
-    };
-    match store.data_mut().call(finish) {
-        // The guest has returned: there is nothing to unwind, and so no error to make.
-        Err(HostTrap::Halted) => Cause::Halted(None),
-        Err(other) => trap::cause(other.into()),
-        Ok(reply) => trap::cause(unexpected(&reply)),
+    match completion {
+        Ok(completion) => {
+            // There is nothing to unwind any more, and so no error to make.
+            store.data_mut().returned(completion);
+            Cause::Halted(None)
+        }
+        Err(misuse) => trap::cause(misuse.of("run").into()),
     }
 }

@@ -1,6 +1,6 @@
 //! What a wasmtime store holds while it executes a guest: the run, on loan, and the instance's budgets.
 
-use refrain_engine::call::{Call, Command, Interest, MarkerCall, Note, Reply};
+use refrain_engine::call::{Call, Command, Completion, Interest, Reply};
 use refrain_engine::guest::Exchange;
 use refrain_engine::mailbox::Event;
 use refrain_engine::run::{Halt, Run};
@@ -64,8 +64,16 @@ impl State {
 
     /// Passes a call to the run.
     pub(crate) fn call(&mut self, call: Call) -> Result<Reply, HostTrap> {
-        let Some(run) = &mut self.run else { return Err(HostTrap::NoRun(import(&call))) };
+        let Some(run) = &mut self.run else { return Err(HostTrap::NoRun(call.import())) };
         run.call(call).map_err(|halt| self.halted(halt))
+    }
+
+    /// The export has returned with this completion.
+    pub(crate) fn returned(&mut self, completion: Completion) {
+        if let Some(run) = &mut self.run {
+            let halt = run.returned(completion);
+            self.halt = Some(halt);
+        }
     }
 
     /// Waits: answers from the journal, or hands the run to its owner until it comes back with events.
@@ -97,16 +105,6 @@ impl State {
     fn halted(&mut self, halt: Halt) -> HostTrap {
         self.halt = Some(halt);
         HostTrap::Halted
-    }
-}
-
-fn import(call: &Call) -> &'static str {
-    match call {
-        Call::Command(command) => command.import(),
-        Call::Read(read) => read.import(),
-        Call::Note(Note::Log { .. } | Note::LogTruncated) => "log.write",
-        Call::Marker(MarkerCall::Patched { .. }) => "version.patched",
-        Call::Marker(MarkerCall::GetVersion { .. }) => "version.get-version",
     }
 }
 

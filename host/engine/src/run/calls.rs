@@ -64,12 +64,16 @@ impl Run {
     }
 
     pub(super) fn wait(&mut self, interest: Interest) -> Result<Reply, Halt> {
-        self.listening = !matches!(interest, Interest::Ops(_));
+        self.listening = interest.takes_messages();
         if self.is_replaying() {
             self.end_recorded_step();
             match self.begin_recorded_step() {
                 Ok(true) => return Ok(Reply::Events(self.take_events())),
-                Ok(false) => {}
+                Ok(false) => {
+                    if let Some(query) = self.query.take() {
+                        return self.ask(query, &interest);
+                    }
+                }
                 Err(error) => {
                     let position = Position { step: self.number + 1, index: 0 };
                     return Err(Halt::Mismatch(Box::new(Mismatch::damaged(position, &error, interest))));
@@ -86,6 +90,10 @@ impl Run {
         match &mut self.mode {
             Mode::Live(live) => live.end = Some(End::Finish(completion)),
             Mode::Replay(..) => self.end_recorded_step(),
+            Mode::Query(_) => unreachable!("past its journal a query's instance does not finish"),
+        }
+        if let Some(query) = self.query.take() {
+            return Ok(self.go_on(query));
         }
         self.state = State::Finished;
         Err(Halt::Finished)
@@ -106,6 +114,7 @@ impl Run {
                 Some(Entry::Read { read: last, count }) if *last == read => *count += 1,
                 Some(_) | None => live.entries.push(Entry::Read { read, count: 1 }),
             })?,
+            Mode::Query(_) => {}
         }
         Ok(match read {
             Read::Now => {
@@ -146,7 +155,7 @@ impl Run {
         let known = self.markers.get(call.id()).copied();
         let version = match (known, &mut self.mode) {
             (Some(known), _) => known,
-            (None, Mode::Replay(..)) => old,
+            (None, Mode::Replay(..) | Mode::Query(_)) => old,
             (None, Mode::Live(_)) => {
                 let id = call.id().to_owned();
                 self.record(|live| {

@@ -9,10 +9,12 @@
 //! | Halted    | Halted                               | -         | -                 |
 //!
 //! What a `-` marks is a mistake of the host and panics. In replay a wait goes on executing at once, with
-//! the events that the journal has; at the journal's end the run waits or executes live.
+//! the events that the journal has; at the journal's end the run waits or executes live. A run that was made
+//! for a query neither waits nor finishes: it executes until it is halted. See [`Query`].
 
 mod calls;
 mod checks;
+mod query;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use bytes::Bytes;
 
 use crate::call::{ActivityCommand, Call, Completion, Interest, Level, Note, Reply};
 use crate::codec::{self, DecodeError};
+use crate::failure::Outcome;
 use crate::ids::{Namespace, Op, RunId, WorkflowId};
 use crate::journal::{End, Entry, ExecutionRef, Record, Started, Step};
 use crate::limits::{Excess, Profile};
@@ -32,6 +35,9 @@ use crate::payload::Payload;
 use crate::random::Random;
 use crate::replay::{Cursor, Markers, Tape};
 use crate::time::Timestamp;
+use query::Inquiry;
+
+pub use query::{NOT_HANDLED, NOT_SERVED, Query, TRIED_TO_CHANGE};
 
 /// How far a second read of the clock in a step is from the first.
 const CLOCK_TICK: Duration = Duration::from_micros(1);
@@ -49,6 +55,8 @@ pub enum Halt {
     Limit(Excess),
     /// The guest's mistake: a trap. The text names the field, the value and the remedy.
     Misuse(String),
+    /// The query that the run was made for has come to its end.
+    Answered(Box<Outcome>),
 }
 
 /// What a run knows about itself.
@@ -176,6 +184,8 @@ pub struct Run {
     number: u64,
     time: Timestamp,
     clock_reads: u32,
+    /// What the run is asked where its journal ends.
+    query: Option<Query>,
 }
 
 #[derive(Debug)]
@@ -183,6 +193,8 @@ enum Mode {
     /// With the size of the step's record, which counts when the step has ended.
     Replay(Cursor, JournalSize),
     Live(LiveStep),
+    /// Past the journal's end, for a query.
+    Query(Inquiry),
 }
 
 #[derive(Debug)]
@@ -237,6 +249,7 @@ impl Run {
             number: 0,
             time: started.at,
             clock_reads: 0,
+            query: None,
             started,
         };
         run.begin_recorded_step()?;
@@ -253,8 +266,8 @@ impl Run {
     /// Answers a call of the guest.
     ///
     /// # Errors
-    /// When the guest must not go on; see [`Halt`]. After a mismatch, a limit or a misuse every later call
-    /// answers the same.
+    /// When the guest must not go on; see [`Halt`]. After any but a wait and the run's end every later
+    /// call answers the same.
     ///
     /// # Panics
     /// When the run waits or has ended: its guest must not be executing.
@@ -267,6 +280,7 @@ impl Run {
             }
         }
         let answer = match call {
+            call if matches!(self.mode, Mode::Query(_)) => self.inquire(call),
             Call::Command(command) => self.command(command),
             Call::Read(read) => self.read(read),
             Call::Note(note) => {
@@ -274,13 +288,16 @@ impl Run {
                 Ok(Reply::Done)
             }
             Call::Marker(marker) => self.marker(&marker),
+            Call::Answer { request, .. } => Err(checks::misuse("messages.answer")(query::no_query(request))),
         };
         // The recorded code was not stopped here, so in a replay a misuse is a difference.
         let answer = match answer {
             Err(Halt::Misuse(text)) => Err(self.trapped(&text).map_or(Halt::Misuse(text), Halt::Mismatch)),
             other => other,
         };
-        if let Err(halt @ (Halt::Mismatch(_) | Halt::Limit(_) | Halt::Misuse(_))) = &answer {
+        if let Err(halt @ (Halt::Mismatch(_) | Halt::Limit(_) | Halt::Misuse(_) | Halt::Answered(_))) =
+            &answer
+        {
             self.state = State::Halted(halt.clone());
         }
         answer
@@ -295,14 +312,18 @@ impl Run {
     pub fn trapped(&self, message: &str) -> Option<Box<Mismatch>> {
         match &self.mode {
             Mode::Replay(cursor, _) => Some(cursor.mismatch(&Attempt::Trap(message))),
-            Mode::Live(_) => None,
+            Mode::Live(_) | Mode::Query(_) => None,
         }
     }
 
     /// What the code wrote to its log as the last thing in this step, if that was an error: of code that
     /// panicked, its message. A step that trapped is not recorded, so whoever reports the trap says it.
     pub fn last_words(&self) -> Option<&str> {
-        let Mode::Live(live) = &self.mode else { return None };
+        let live = match &self.mode {
+            Mode::Replay(..) => return None,
+            Mode::Query(inquiry) => return inquiry.last_words(),
+            Mode::Live(live) => live,
+        };
         match live.entries.last() {
             Some(Entry::Note(Note::Log { level: Level::Error, message, .. })) => Some(message),
             _ => None,
@@ -370,10 +391,7 @@ impl Run {
     /// Whether the run waits, and something that ends the wait is in the mailbox.
     pub fn can_resume(&self) -> bool {
         match &self.state {
-            State::Waiting(interest) => {
-                let wants = Wants::new(interest);
-                self.mailbox.iter().any(|entry| wants.takes(entry))
-            }
+            State::Waiting(interest) => interest.takes_any(&self.mailbox),
             State::Executing | State::Finished | State::Halted(_) => false,
         }
     }
@@ -548,6 +566,19 @@ impl JournalSize {
     fn add(&mut self, other: Self) {
         self.entries += other.entries;
         self.bytes += other.bytes;
+    }
+}
+
+impl Interest {
+    /// Whether a wait for this takes messages.
+    pub fn takes_messages(&self) -> bool {
+        !matches!(self, Self::Ops(_))
+    }
+
+    /// Whether one of these arrivals would end a wait for this.
+    pub fn takes_any<'a>(&self, entries: impl IntoIterator<Item = &'a MailboxEntry>) -> bool {
+        let wants = Wants::new(self);
+        entries.into_iter().any(|entry| wants.takes(entry))
     }
 }
 

@@ -12,6 +12,9 @@
 //! | `now`, `uuid`, `random N`, `info` | the reads                 | `> cancel-request`         | ... a request to cancel        |
 //! | `log TEXT`         | `log.write`                              | `> close`                  | closes the step and shows it   |
 //! | `patched ID`, `version ID MIN MAX` | the markers              | `> resume`                 | closes if need be, and resumes |
+//! | `answer TEXT`, `answer OF TEXT`    | `messages.answer`        |                            |                                |
+//! | `error TEXT`       | `log.write` at level error               |                            |                                |
+//! | `return TEXT`      | returns from `run`                       |                            |                                |
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
@@ -33,7 +36,7 @@ use refrain_engine::ids::{Digest, Namespace, Op, RunId, WorkflowId};
 use refrain_engine::journal::{Record, Started, Step};
 use refrain_engine::mailbox::{Event, Item, MailboxEntry};
 use refrain_engine::payload::Payload;
-use refrain_engine::run::{ClosedStep, Effect, Halt, Run};
+use refrain_engine::run::{ClosedStep, Effect, Halt, Query, Run};
 use refrain_engine::time::Timestamp;
 
 /// When runs of tests start.
@@ -106,6 +109,18 @@ impl Sim {
 
     pub fn replay(records: Vec<Bytes>) -> Self {
         let run = Run::replay(Arc::new(started()), records.clone(), 1).expect("the first record decodes");
+        Self::of(run, records)
+    }
+
+    /// An instance that is asked `status` where these records end.
+    pub fn query(records: Vec<Bytes>) -> Self {
+        let query = Query { name: "status".to_owned(), input: Payload::json("1") };
+        let run =
+            Run::query(Arc::new(started()), records.clone(), 1, query).expect("the first record decodes");
+        Self::of(run, records)
+    }
+
+    fn of(run: Run, records: Vec<Bytes>) -> Self {
         Self { run, now: START, records, last_arrival: 0, deadlines: BTreeMap::new() }
     }
 
@@ -127,13 +142,21 @@ impl Sim {
     }
 
     fn guest(&mut self, line: &str) -> (String, bool) {
-        match self.run.call(call(line)) {
+        let answer = match line.strip_prefix("return ") {
+            Some(result) => Err(self.run.returned(Completion::Completed(Payload::json(result.to_owned())))),
+            None => self.run.call(call(line)),
+        };
+        match answer {
             Ok(reply) => (self.reply(reply), true),
             Err(Halt::Wait) => ("waits".to_owned(), true),
             Err(Halt::Finished) => ("ended".to_owned(), true),
             Err(Halt::Mismatch(mismatch)) => (format!("MISMATCH {mismatch}"), false),
             Err(Halt::Limit(excess)) => (format!("LIMIT {excess}"), false),
             Err(Halt::Misuse(text)) => (format!("MISUSE {text}"), false),
+            Err(Halt::Answered(outcome)) => match *outcome {
+                Outcome::Completed(answer) => (format!("ANSWERED {answer:?}"), false),
+                Outcome::Failed(failure) => (format!("FAILED {}: {failure}", failure.error_type), false),
+            },
         }
     }
 
@@ -267,6 +290,10 @@ pub fn signal(name: &str, json: &str) -> Item {
     Item::Signal { name: name.to_owned(), input: Payload::json(json.to_owned()) }
 }
 
+fn answer(request: u64, json: &str) -> Call {
+    Call::Answer { request, outcome: Outcome::Completed(Payload::json(json.to_owned())) }
+}
+
 /// The step in a record.
 pub fn step(record: &[u8]) -> Step {
     match codec::decode("record", record).expect("it was encoded") {
@@ -296,6 +323,11 @@ pub fn call(line: &str) -> Call {
         ["random", len] => Call::Read(Read::RandomBytes { len: len.parse().expect("a length") }),
         ["info"] => Call::Read(Read::Info),
         ["log", text] => log(text),
+        ["error", text] => {
+            Call::Note(Note::Log { level: Level::Error, message: text.to_owned(), fields: Vec::new() })
+        }
+        ["answer", text] => answer(0, text),
+        ["answer", of, text] => answer(number(of), text),
         ["patched", id] => Call::Marker(MarkerCall::Patched { id: id.to_owned() }),
         ["version", id, min, max] => {
             let version = |text: &str| text.parse().expect("a version");
@@ -317,6 +349,7 @@ fn show_event(event: &Event) -> String {
             format!("op {op} failed: {} {}", failure.kind.as_str(), failure.error_type)
         }
         Event::Signal { name, .. } => format!("signal {name}"),
+        Event::Query { request, name, .. } => format!("query {request} {name}"),
         Event::CancelRequested { reason } => format!("cancel requested: {reason}"),
     }
 }

@@ -270,6 +270,7 @@ impl Owner<'_> {
                 self.try_again_later(&reason);
                 self.flush().await
             }
+            Stop::Answered(_) => unreachable!("a run that is asked something is never an owner's"),
         }
     }
 

@@ -5,6 +5,7 @@ mod activity;
 mod context;
 mod control;
 mod log;
+mod messages;
 mod timer;
 mod version;
 mod wait;
@@ -12,7 +13,7 @@ mod wait;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::Workflow;
-use crate::bindings::refrain::workflow::{messages, types};
+use crate::bindings::refrain::workflow::types;
 use crate::state::State;
 
 /// Every function that this host offers, by interface. The gate names what is missing from it.
@@ -21,7 +22,7 @@ pub(crate) const OFFERED: &[(&str, &[&str])] = &[
     ("context", &["info", "now", "random-bytes", "uuid"]),
     ("control", &["finish"]),
     ("log", &["write"]),
-    ("messages", &[]),
+    ("messages", &["answer"]),
     ("timer", &["start"]),
     ("types", &[]),
     ("version", &["get-version", "patched"]),
@@ -36,9 +37,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     Workflow::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
-// Interfaces of types alone.
+// An interface of types alone.
 impl types::Host for State {}
-impl messages::Host for State {}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod cache;
 mod determinism;
 mod hostile;
 mod owner;
+mod queries;
 mod residency;
 mod text_guest;
 mod upload;

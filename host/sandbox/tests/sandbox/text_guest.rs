@@ -51,6 +51,7 @@ const IMPORTS: &str = r#"
   (import "refrain:workflow/timer@0.1.0" "start" (func $timer (param i64 i32 i32 i32 i32) (result i64)))
   (import "refrain:workflow/wait@0.1.0" "next" (func $next (param i32 i32 i32 i32)))
   (import "refrain:workflow/wait@0.1.0" "detach" (func $detach (param i64)))
+  (import "refrain:workflow/messages@0.1.0" "answer" (func $answer (param i32)))
   (import "refrain:workflow/log@0.1.0" "write" (func $log (param i32 i32 i32 i32 i32)))
   (import "refrain:workflow/version@0.1.0" "patched" (func $patched (param i32 i32) (result i32)))
   (import "refrain:workflow/control@0.1.0" "finish"

@@ -137,6 +137,10 @@ async fn a_describe_that_traps_loops_or_calls_the_host_is_refused_with_the_reaso
             describe("(drop (call $local-activity (i32.const 0x400))) unreachable"),
             "describe called activity.start-local: describe may not call the host",
         ),
+        (
+            describe("(call $answer (i32.const 0x400)) unreachable"),
+            "describe called messages.answer: describe may not call the host",
+        ),
         (describe("(i32.const 0x700)"), "workflows is empty: define at least one"),
         (describe("(i32.const 0x7fffffff)"), "could not describe itself"),
     ];

@@ -186,6 +186,17 @@ fn scripts() -> ScriptedGuests {
                 match event {
                     Event::Signal { input, .. } => return Ok(Completion::Completed(input)),
                     Event::CancelRequested { .. } => return Ok(Completion::Canceled(None)),
+                    Event::Query { request, name, input } => {
+                        let no = |name| {
+                            Failure::new(FailureKind::Application, "NoSuchQuery", format!("no {name}"))
+                        };
+                        match name.as_str() {
+                            "echo" => host.answer(request, Outcome::Completed(input))?,
+                            "start" => drop(host.timer(Duration::from_secs(1))?),
+                            "silent" => {}
+                            name => host.answer(request, Outcome::Failed(no(name)))?,
+                        }
+                    }
                     Event::Finished { .. } => {}
                 }
             }
@@ -221,7 +232,7 @@ fn scripts() -> ScriptedGuests {
                         return Ok(Completion::Failed(failure));
                     }
                     Event::CancelRequested { reason } => host.cancel(op, &reason)?,
-                    Event::Signal { .. } => {}
+                    Event::Signal { .. } | Event::Query { .. } => {}
                 }
             }
         }
