@@ -1,7 +1,10 @@
 //! What callers of the runtime are told when it refuses.
 
 use refrain_engine::codec::DecodeError;
+use refrain_engine::failure::Failure;
 use refrain_engine::ids::{InvalidName, RunId};
+use refrain_engine::run::{NOT_HANDLED, NOT_SERVED, TRIED_TO_CHANGE};
+
 use refrain_store::schema::RunStatus;
 use refrain_store::{CommitError, StoreError};
 
@@ -120,6 +123,19 @@ pub enum Error {
         /// How many tasks wait.
         waiting: u64,
     },
+    /// A query has failed. The failure's type says how: `not-served`, `not-handled`, `query-tried-to-change`,
+    /// `query-failed`, or what the workflow's code says.
+    #[error("the query failed: {failure}")]
+    Query {
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// A query was not asked, because too much else is to be done first.
+    #[error("{what}")]
+    QueryBusy {
+        /// What is to be done first.
+        what: String,
+    },
     /// The disk is nearly full.
     #[error("the host's disk is nearly full, and what is left is kept for running work")]
     Full,
@@ -151,6 +167,8 @@ pub enum ErrorKind {
     Busy,
     /// Not now: a task queue has no room.
     QueueFull,
+    /// A query failed.
+    Query,
     /// No room.
     Full,
     /// The host cannot serve.
@@ -172,7 +190,8 @@ impl Error {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Stale { .. } => ErrorKind::Stale,
-            Self::Busy { .. } => ErrorKind::Busy,
+            Self::Busy { .. } | Self::QueryBusy { .. } => ErrorKind::Busy,
+            Self::Query { .. } => ErrorKind::Query,
             Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::Full => ErrorKind::Full,
             Self::ShuttingDown | Self::Changing { .. } | Self::Poisoned(_) => ErrorKind::Unavailable,
@@ -201,6 +220,8 @@ impl Error {
             Self::QueueFull { .. } => {
                 "start more workers for the task queue, or raise its limits: try again when some tasks have begun"
             }
+            Self::Query { failure } => query_hint(failure),
+            Self::QueryBusy { .. } => "try again; `consistency` stale asks without waiting for the run",
             Self::Full => "free some disk space on the host",
             Self::Changing { .. } => "send it again",
             Self::ShuttingDown => "try again when the host is back",
@@ -209,6 +230,15 @@ impl Error {
             }
             Self::Internal(_) => "this is a bug of Refrain: please report it with the host's log",
         }
+    }
+}
+
+fn query_hint(failure: &Failure) -> &'static str {
+    match failure.error_type.as_str() {
+        NOT_SERVED => "ask again when the run waits for messages, or about an earlier event with `at`",
+        NOT_HANDLED => "let the workflow answer each query that a wait delivers",
+        TRIED_TO_CHANGE => "let the workflow's handler read what the workflow knows, and start nothing",
+        _ => "the failure says what the workflow's code made of it; check the query's name and input",
     }
 }
 

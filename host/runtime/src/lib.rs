@@ -17,6 +17,7 @@
 //! | `timers` | durable timers, loaded in bounded pieces |
 //! | `residents` | which waiting instances stay in memory |
 //! | `recovery` | what a boot finds and wakes |
+//! | `queries` | questions to runs, which change nothing |
 //!
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
 //! nobody is answered, before what caused it is durable.
@@ -36,6 +37,7 @@ mod new_run;
 mod options;
 mod owner;
 mod placing;
+mod queries;
 mod queues;
 mod recovery;
 mod registry;

@@ -36,6 +36,9 @@ pub struct Options {
     /// Runs that replay or execute their first step at once. Default 256: bounds memory while a boot finds
     /// many runs to wake.
     pub loading_slots: usize,
+    /// Queries that are answered at once. Default 8: each replays a journal in an instance of its own, and the
+    /// sandbox has sixteen of them to spare beside those that wait.
+    pub query_slots: usize,
     /// Signals and cancel requests that may wait in a run's mailbox. Default 10,000; more are refused as busy.
     /// Outcomes are never refused.
     pub mailbox_messages: u64,
@@ -57,6 +60,7 @@ impl Default for Options {
             activities: BTreeMap::new(),
             queued_tasks: 100_000,
             loading_slots: 256,
+            query_slots: 8,
             mailbox_messages: 10_000,
             shutdown_grace: Duration::from_secs(10),
         }

@@ -19,13 +19,15 @@ use crate::histories;
 use crate::inspect;
 use crate::options::Options;
 use crate::owner::{Message, Reply};
+use crate::queries;
 use crate::queues::{Assigned, Queues, QueuesConfig};
 use crate::recovery;
 use crate::shared::Shared;
 use crate::start::{self, within_payload_limit};
 use crate::types::{
-    ComponentSummary, ComponentVersion, Description, HistoryPage, ListFilter, NewComponent, Page, Registered,
-    RunResult, RunSummary, SendSignal, StartWorkflow, StartedWorkflow, Target,
+    ComponentSummary, ComponentVersion, Description, HistoryPage, ListFilter, NewComponent, Page,
+    QueryAnswer, QueryRequest, Registered, RunResult, RunSummary, SendSignal, StartWorkflow, StartedWorkflow,
+    Target,
 };
 
 /// The longest reason of a cancel or a termination, in bytes: it is kept in the journal.
@@ -323,6 +325,25 @@ impl Runtime {
         histories::page(&self.shared, &key, after, wait, calls).await
     }
 
+    /// Asks a run something. It is answered by an instance of its own, which is thrown away: the run does not
+    /// notice, however it stands.
+    ///
+    /// # Errors
+    /// When there is no such run, the query fails ([`Error::Query`]), too many are asked at once, or the store
+    /// cannot be read.
+    pub async fn query(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        request: QueryRequest,
+    ) -> Result<QueryAnswer, Error> {
+        self.shared.check_open()?;
+        check_name("query", &request.name)?;
+        within_payload_limit("input", request.input.size())?;
+        let key = inspect::resolve(&self.shared, namespace, target)?;
+        queries::ask(&self.shared, &key, request).await
+    }
+
     /// Runs, newest first.
     ///
     /// # Errors
@@ -446,7 +467,7 @@ async fn to_its_end<T: Send + 'static>(
 }
 
 /// Reads that may be long go where they may block.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::executor::Executor;
 use crate::histories::Histories;
 use crate::options::Options;
+use crate::queries::Queries;
 use crate::queues::Queues;
 use crate::registry::Registry;
 use crate::residents::Residents;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) residents: Residents,
     pub(crate) watchers: Watchers,
     pub(crate) histories: Histories,
+    pub(crate) queries: Queries,
     /// Bounds the runs that replay or execute their first step at once.
     pub(crate) loading: Arc<Semaphore>,
     timers: HashMap<Namespace, Timers>,
@@ -88,6 +90,7 @@ impl Shared {
             residents: Residents::new(options.resident_bytes, options.resident_instances),
             watchers: Watchers::default(),
             histories: Histories::default(),
+            queries: Queries::new(options.query_slots),
             loading: Arc::new(Semaphore::new(options.loading_slots)),
             timers,
             shutdown: CancellationToken::new(),

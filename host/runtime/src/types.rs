@@ -175,6 +175,40 @@ pub struct SendSignal {
     pub request_id: Option<String>,
 }
 
+/// A question to a run.
+#[derive(Clone, Debug)]
+pub struct QueryRequest {
+    /// Which.
+    pub name: String,
+    /// Its argument.
+    pub input: Payload,
+    /// What the run must have taken before it is asked.
+    pub consistency: Consistency,
+    /// Asks the run as it was at the end of the step of the history's event with this number; `None`: as it is.
+    pub at: Option<u64>,
+}
+
+/// What a run must have taken before it is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// What had arrived when the query did, as far as the run waits for it.
+    #[default]
+    Latest,
+    /// What its journal has.
+    Stale,
+}
+
+/// The answer to a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryAnswer {
+    /// The run that was asked.
+    pub run_id: RunId,
+    /// The step at whose end it was asked.
+    pub step: u64,
+    /// What it answered.
+    pub result: Payload,
+}
+
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunSummary {

@@ -18,9 +18,9 @@ pub use self::stream::{EventStream, StreamEvent};
 use crate::wire::{
     CancelActivity, CancelRequest, CompleteActivity, ComponentDetail, ComponentList, Deleted, Description,
     Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, PauseRequest,
-    Problem, ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo,
-    TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest, UpdateActivityOptions,
-    UploadedComponent, WorkflowList,
+    Problem, QueryRequest, QueryResult, ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest,
+    StartedRun, TaskQueueInfo, TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest,
+    UpdateActivityOptions, UploadedComponent, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -276,6 +276,16 @@ impl Client {
     /// Sends a signal.
     pub async fn signal(&self, id: &str, name: &str, request: &SignalRequest) -> Result<(), ClientError> {
         self.done(self.json(&["workflows", id, "signals", name], request)?).await
+    }
+
+    /// Asks a run something.
+    pub async fn query(
+        &self,
+        id: &str,
+        name: &str,
+        request: &QueryRequest,
+    ) -> Result<Answer<QueryResult>, ClientError> {
+        self.read(self.json(&["workflows", id, "queries", name], request)?, Duration::ZERO).await
     }
 
     /// Asks a run to end early.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod local;
 mod outside;
 mod parking;
+mod queries;
 mod queues;
 mod races;
 mod requests;

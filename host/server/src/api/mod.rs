@@ -22,6 +22,7 @@ mod history;
 mod lifecycle;
 pub mod openapi;
 pub mod problem;
+mod queries;
 mod task_queues;
 #[cfg(test)]
 mod tests;
@@ -163,6 +164,7 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(workflows::workflow_result))
         .routes(routes!(history::workflow_history))
         .routes(routes!(workflows::signal_workflow))
+        .routes(routes!(queries::query_workflow))
         .routes(routes!(workflows::cancel_workflow))
         .routes(routes!(workflows::terminate_workflow))
         .routes(routes!(workflows::resume_workflow))

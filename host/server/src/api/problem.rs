@@ -2,9 +2,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use refrain_engine::failure::Failure;
 use refrain_engine::ids::RunId;
+use refrain_engine::run::{NOT_HANDLED, NOT_SERVED, TRIED_TO_CHANGE};
 use refrain_runtime::Error;
 
+use super::convert;
 use crate::suggest::{nearest, nearest_listed};
 use crate::wire::Problem;
 
@@ -61,6 +64,14 @@ pub enum Kind {
     Busy,
     /// A task queue has no room.
     QueueFull,
+    /// The run takes no queries where it stands.
+    NotServed,
+    /// The workflow's code left a query without an answer.
+    NotHandled,
+    /// Answering the query would have changed the run.
+    QueryTriedToChange,
+    /// The workflow's code failed the query, or could not go on.
+    QueryFailed,
     /// The host failed.
     Internal,
     /// The host is going down.
@@ -112,6 +123,18 @@ impl Kind {
             }
             Self::Busy => ("busy", "Too much at once", StatusCode::TOO_MANY_REQUESTS),
             Self::QueueFull => ("queue-full", "The task queue has no room", StatusCode::TOO_MANY_REQUESTS),
+            Self::NotServed => {
+                ("not-served", "The run takes no queries where it stands", StatusCode::CONFLICT)
+            }
+            Self::NotHandled => {
+                ("not-handled", "The workflow did not answer the query", StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Self::QueryTriedToChange => (
+                "query-tried-to-change",
+                "The query would have changed the run",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            Self::QueryFailed => ("query-failed", "The query failed", StatusCode::UNPROCESSABLE_ENTITY),
             Self::Internal => ("internal", "The host failed", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => {
                 ("unavailable", "The host is not available", StatusCode::SERVICE_UNAVAILABLE)
@@ -129,12 +152,13 @@ pub struct Refusal {
     hint: String,
     field: Option<String>,
     run_id: Option<RunId>,
+    failure: Option<Box<Failure>>,
 }
 
 impl Refusal {
     /// A refusal of a kind: what went wrong, and what to do about it.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: hint.into(), field: None, run_id: None }
+        Self { kind, detail: detail.into(), hint: hint.into(), field: None, run_id: None, failure: None }
     }
 
     /// A value that does not do.
@@ -196,6 +220,7 @@ impl From<Refusal> for Problem {
             hint: refusal.hint,
             field: refusal.field,
             run_id: refusal.run_id.map(|id| id.to_string()),
+            failure: refusal.failure.map(|failure| Box::new(convert::failure(&failure))),
         }
     }
 }
@@ -238,7 +263,8 @@ impl From<Error> for Refusal {
             Error::Invalid { .. } => Kind::Invalid,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Stale { .. } => Kind::StaleTask,
-            Error::Busy { .. } => Kind::Busy,
+            Error::Busy { .. } | Error::QueryBusy { .. } => Kind::Busy,
+            Error::Query { failure } => of_query(failure),
             Error::QueueFull { .. } => Kind::QueueFull,
             Error::Full => Kind::Full,
             Error::ShuttingDown | Error::Changing { .. } | Error::Poisoned(_) => Kind::Unavailable,
@@ -253,8 +279,18 @@ impl From<Error> for Refusal {
             | Error::Closed { run_id, .. } => {
                 refusal.run_id = Some(run_id);
             }
+            Error::Query { failure } => refusal.failure = Some(failure),
             _ => {}
         }
         refusal
+    }
+}
+
+fn of_query(failure: &Failure) -> Kind {
+    match failure.error_type.as_str() {
+        NOT_SERVED => Kind::NotServed,
+        NOT_HANDLED => Kind::NotHandled,
+        TRIED_TO_CHANGE => Kind::QueryTriedToChange,
+        _ => Kind::QueryFailed,
     }
 }

@@ -29,6 +29,7 @@ mod workflow_describe;
 mod workflow_execute;
 mod workflow_list;
 mod workflow_pause;
+mod workflow_query;
 mod workflow_result;
 mod workflow_resume;
 mod workflow_show;
@@ -133,6 +134,7 @@ enum WorkflowCommand {
     Show(workflow_show::Show),
     Result(workflow_result::AwaitResult),
     Signal(workflow_signal::Signal),
+    Query(workflow_query::Query),
     Cancel(workflow_cancel::Cancel),
     Terminate(workflow_terminate::Terminate),
     Resume(workflow_resume::Resume),
@@ -213,6 +215,7 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::Show(show) => show.run(&context).await,
         WorkflowCommand::Result(result) => result.run(&context).await,
         WorkflowCommand::Signal(signal) => signal.run(&context).await,
+        WorkflowCommand::Query(query) => query.run(&context).await,
         WorkflowCommand::Cancel(cancel) => cancel.run(&context).await,
         WorkflowCommand::Terminate(terminate) => terminate.run(&context).await,
         WorkflowCommand::Resume(resume) => resume.run(&context).await,

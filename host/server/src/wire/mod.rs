@@ -15,6 +15,7 @@ mod history;
 mod lifecycle;
 mod payload;
 mod problem;
+mod query;
 mod task_queue;
 mod workflow;
 
@@ -31,6 +32,7 @@ pub use history::{END, HEARTBEAT, HistoryEvent, HistoryPage};
 pub use lifecycle::{Deleted, IdConflictPolicy, IdReusePolicy, PauseRequest, RetryPolicy, UnpauseRequest};
 pub use payload::{Cause, EncodedPayload, Failure, Json};
 pub use problem::Problem;
+pub use query::{Consistency, QueryRequest, QueryResult};
 pub use task_queue::{
     ActivityTask, PollRequest, Poller, QueueLimits, QueuedActivity, TaskQueueInfo, TaskQueueList,
 };

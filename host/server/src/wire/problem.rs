@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Failure;
+
 /// Problem details (RFC 9457), with the content type `application/problem+json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Which problem, for code: a stable URN.
     #[serde(rename = "type")]
@@ -28,4 +30,7 @@ pub struct Problem {
     /// The run that is in the way, when one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
+    /// What the workflow's code, or the host about it, says: of queries that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
 }

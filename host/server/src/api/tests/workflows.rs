@@ -266,3 +266,49 @@ async fn the_client_and_the_host_understand_each_other() {
     assert_eq!(refusal.to_string(), "there is no workflow \"nobody\"");
     server.abort();
 }
+
+#[tokio::test]
+async fn a_query_is_answered_with_the_bytes_of_the_workflow_and_its_step() {
+    let fixture = Fixture::new().await;
+    fixture.start("{\"workflow\":\"listen\",\"id\":\"one\"}").await;
+    let path = "/v1/workflows/one/queries/echo";
+    let answer = fixture.post(path, "{\"input\":{\"a\":  1.50}}").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.ends_with("\"step\":0,\"result\":{\"a\":  1.50}}"), "{}", answer.body);
+    let cbor =
+        "{\"input_payload\":{\"content_type\":\"application/cbor\",\"data_base64\":\"9g==\"},\"at\":1}";
+    assert_eq!(
+        fixture.ask(path, serde_json::from_str(cbor).unwrap()).await["result_payload"]["data_base64"],
+        "9g=="
+    );
+    let stale = serde_json::json!({"consistency": "stale"});
+    assert_eq!(fixture.ask(path, stale).await["result"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn a_query_that_fails_says_how_and_why() {
+    let fixture = Fixture::new().await;
+    fixture.start("{\"workflow\":\"listen\",\"id\":\"one\"}").await;
+    fixture.start("{\"workflow\":\"echo\",\"id\":\"over\"}").await;
+    fixture.get("/v1/workflows/over/result?wait=30s").await;
+    let expected = [
+        ("one/queries/start", "{}", 422, "query-tried-to-change", "query-tried-to-change"),
+        ("one/queries/silent", "{}", 422, "not-handled", "not-handled"),
+        ("one/queries/colour", "{}", 422, "query-failed", "NoSuchQuery"),
+        ("over/queries/echo", "{}", 409, "not-served", "not-served"),
+        ("none/queries/echo", "{}", 404, "not-found", ""),
+        ("one/queries/echo", "{\"at\":7}", 400, "invalid", ""),
+        ("one/queries/echo", "{\"at\":-1}", 400, "invalid", ""),
+        ("one/queries/echo", "{\"consistency\":\"old\"}", 400, "invalid", ""),
+        ("one/queries/echo", "{\"inputs\":1}", 400, "invalid", ""),
+        ("one/queries/echo", "{", 400, "malformed-body", ""),
+    ];
+    for (path, body, status, code, failure) in expected {
+        let answer = fixture.post(&format!("/v1/workflows/{path}"), body).await;
+        assert_eq!((answer.status, answer.text("code").as_str()), (status, code), "{path}: {}", answer.body);
+        assert_eq!(answer.json()["failure"]["type"].as_str().unwrap_or_default(), failure, "{path}");
+        assert!(!answer.text("hint").is_empty());
+    }
+    let described = fixture.get("/v1/workflows/one").await;
+    assert_eq!(described.text("status"), "running");
+}
