@@ -1,11 +1,13 @@
 //! Workflows for load and for torture; `refrain bench` and the tests run them.
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::mem;
+use std::rc::Rc;
 use std::time::Duration;
 
 use refrain_sdk::{
-    Activity, Failure, Signal, activity, days, local_activity, millis, mins, now, sleep, try_join_all,
+    Activity, Failure, Query, Signal, activity, days, local_activity, millis, mins, now, sleep, try_join_all,
     workflow,
 };
 use schemars::JsonSchema;
@@ -95,6 +97,24 @@ async fn bench_replay(input: Count) -> Result<Did, Failure> {
     Ok(Did { n: input.n })
 }
 
+const MADE: Query<(), u32> = Query::new("made").doc("How much of the journal is made.");
+
+/// Makes a journal like that of `bench_replay`, tells how far it is, and waits for a signal.
+#[workflow(signals(TICK), queries(MADE))]
+async fn bench_query(input: Count) -> Result<Did, Failure> {
+    let made = Rc::new(Cell::new(0));
+    MADE.handle({
+        let made = made.clone();
+        move |()| made.get()
+    });
+    while made.get() < input.n {
+        sleep(Duration::ZERO).await;
+        made.set(made.get() + 2);
+    }
+    TICK.recv().await;
+    Ok(Did { n: made.get() })
+}
+
 /// Reads the clock `n` times, in one step: the price of a host call.
 #[workflow]
 async fn bench_reads(input: Count) -> Result<Did, Failure> {
@@ -132,6 +152,7 @@ refrain_sdk::component!(
     bench_sleep,
     bench_signal,
     bench_replay,
+    bench_query,
     bench_reads,
     bench_open_ops,
     calls::calls,
@@ -168,6 +189,8 @@ mod tests {
         assert_eq!(run::<bench_signal>(&[("n", 3)]).elapsed, secs(2));
         assert_eq!(run::<bench_sleep>(&[("ms", 5_000)]).elapsed, secs(5));
         assert_eq!(count(&run::<bench_replay>(&[("n", 10)]), "timer"), 5);
+        let ended = run::<bench_query>(&[("n", 10)]);
+        assert_eq!((count(&ended, "timer"), ended.elapsed), (5, secs(0)));
         let ended = run::<bench_open_ops>(&[("open", 10), ("waits", 4)]);
         assert_eq!((count(&ended, "timer"), count(&ended, "cancel")), (10 + 4, 0));
     }

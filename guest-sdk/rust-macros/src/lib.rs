@@ -17,6 +17,7 @@ use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Lit, LitStr, Meta, Path,
 ///
 /// * `name = "order-v2"`: the name by which it is started, if not the function's;
 /// * `signals(APPROVED, PAUSED)`: constants of type `Signal`, described for those who may send them;
+/// * `queries(STATUS)`: constants of type `Query`, described for those who may ask;
 /// * `on_trap = fail`: a panic fails the run. Without it, the run is parked, and loses nothing.
 #[proc_macro_attribute]
 pub fn workflow(
@@ -40,6 +41,7 @@ pub fn workflow(
 struct Options {
     name: Option<LitStr>,
     signals: Vec<Path>,
+    queries: Vec<Path>,
     fails_on_trap: bool,
 }
 
@@ -66,15 +68,12 @@ impl Parse for Options {
                         _ => return Err(Error::new(choice.span(), "expected `park` or `fail`")),
                     };
                 }
-                "signals" => {
-                    let list;
-                    syn::parenthesized!(list in input);
-                    let signals = Punctuated::<Path, Token![,]>::parse_terminated(&list)?;
-                    options.signals.extend(signals);
-                }
+                "signals" => options.signals.extend(paths(input)?),
+                "queries" => options.queries.extend(paths(input)?),
                 other => {
-                    let message =
-                        format!("unknown option `{other}`; there are `name`, `signals` and `on_trap`");
+                    let message = format!(
+                        "unknown option `{other}`; there are `name`, `signals`, `queries` and `on_trap`"
+                    );
                     return Err(Error::new(option.span(), message));
                 }
             }
@@ -84,6 +83,12 @@ impl Parse for Options {
         }
         Ok(options)
     }
+}
+
+fn paths(input: ParseStream<'_>) -> syn::Result<Punctuated<Path, Token![,]>> {
+    let list;
+    syn::parenthesized!(list in input);
+    Punctuated::parse_terminated(&list)
 }
 
 fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
@@ -121,7 +126,7 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
     let arguments = if signature.inputs.is_empty() { quote!() } else { quote!(input) };
     let binding = if signature.inputs.is_empty() { quote!((): ()) } else { quote!(input: Self::Input) };
     let doc = doc_comment(&function.attrs);
-    let signals = &options.signals;
+    let (signals, queries) = (&options.signals, &options.queries);
     let on_trap = if options.fails_on_trap { quote!(Fail) } else { quote!(Park) };
     Ok(quote! {
         #[doc(hidden)]
@@ -149,6 +154,10 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
 
             fn signals() -> ::std::vec::Vec<::refrain_sdk::__private::MessageType> {
                 ::std::vec![#(#signals.describe()),*]
+            }
+
+            fn queries() -> ::std::vec::Vec<::refrain_sdk::__private::MessageType> {
+                ::std::vec![#(#queries.describe()),*]
             }
 
             fn call(#binding) -> impl ::core::future::Future<Output = Self::Returned> + 'static {

@@ -6,8 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::bindings::refrain::workflow::messages::Message;
+use crate::bindings::refrain::workflow::types::Completion;
+use crate::bindings::refrain::workflow::wait::Event;
 use crate::wakes::{Child, Wakes};
-use crate::{host, inbox};
+use crate::{host, inbox, queries};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -22,6 +25,7 @@ const MAIN: usize = 0;
 /// Runs `main` to its end. Other tasks end with it: what they still have open is the host's to end.
 pub(crate) fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
     inbox::open();
+    queries::open();
     let result = Rc::new(RefCell::new(None));
     let slot = result.clone();
     let mut tasks = Tasks::default();
@@ -45,7 +49,26 @@ pub(crate) fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
         // The one place where a workflow sleeps. All that came is delivered before anything runs on, so
         // that `try_recv` misses nothing that the journal says was delivered.
         for event in host::with(|host| host.next()) {
-            inbox::deliver(event);
+            match event {
+                Event::Message(Message::Query(query)) => queries::answer(&query),
+                event => inbox::deliver(event),
+            }
+        }
+    }
+}
+
+/// Ends the run. Where it is replayed for a query that comes after its end, answers that.
+pub(crate) fn finish(completion: &Completion) {
+    host::with(|host| host.finish(completion));
+    loop {
+        let events = host::with(|host| host.next());
+        if events.is_empty() {
+            return;
+        }
+        for event in events {
+            if let Event::Message(Message::Query(query)) = event {
+                queries::answer(&query);
+            }
         }
     }
 }

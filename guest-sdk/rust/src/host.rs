@@ -7,7 +7,7 @@
 use crate::bindings::refrain::workflow::activity::Options;
 use crate::bindings::refrain::workflow::context::RunInfo;
 use crate::bindings::refrain::workflow::log::{Field, Level};
-use crate::bindings::refrain::workflow::types::{Duration, Instant, Payload};
+use crate::bindings::refrain::workflow::types::{Completion, Duration, Instant, Outcome, Payload};
 use crate::bindings::refrain::workflow::wait::Event;
 
 /// What a run can ask for; each function is one of `wit/`.
@@ -15,9 +15,13 @@ pub(crate) trait Host {
     fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
     fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
     fn start_timer(&mut self, delay: Duration, summary: Option<&str>) -> u64;
+    /// At least one event; none only in a test whose run has ended.
     fn next(&mut self) -> Vec<Event>;
     fn cancel(&mut self, op: u64, reason: &str);
     fn detach(&mut self, op: u64);
+    fn answer(&mut self, query: u64, answer: Outcome);
+    /// Returns where queries are still to be answered, and nowhere else.
+    fn finish(&mut self, completion: &Completion);
     fn info(&mut self) -> RunInfo;
     fn now(&mut self) -> Instant;
     fn random_bytes(&mut self, len: u32) -> Vec<u8>;
@@ -36,7 +40,9 @@ pub(crate) use crate::testing::with_host as with;
 #[cfg(target_arch = "wasm32")]
 mod imports {
     use super::*;
-    use crate::bindings::refrain::workflow::{activity, context, log, timer, version, wait};
+    use crate::bindings::refrain::workflow::{
+        activity, context, control, log, messages, timer, version, wait,
+    };
 
     pub(crate) fn with<R>(f: impl FnOnce(&mut dyn Host) -> R) -> R {
         f(&mut Imports)
@@ -62,6 +68,12 @@ mod imports {
         }
         fn detach(&mut self, op: u64) {
             wait::detach(op);
+        }
+        fn answer(&mut self, query: u64, answer: Outcome) {
+            messages::answer(query, &answer);
+        }
+        fn finish(&mut self, completion: &Completion) {
+            control::finish(completion);
         }
         fn info(&mut self) -> RunInfo {
             context::info()

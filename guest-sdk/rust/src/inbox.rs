@@ -143,7 +143,8 @@ pub(crate) fn deliver(event: Event) {
             inbox.cancel = Some(request.reason);
             inbox.cancel_waiters.wake_all();
         }
-        // Nothing in this world answers an update or a query, and what has an unknown kind is to be ignored.
+        // Queries are answered before anything is delivered. Nothing in this world answers an update, and what has
+        // an unknown kind is to be ignored.
         Event::Message(Message::Update(_) | Message::Query(_) | Message::Other(_)) => {}
     });
 }

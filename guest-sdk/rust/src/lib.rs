@@ -62,6 +62,8 @@
 //! `#[workflow(on_trap = fail)]` lets it fail instead. What is expected to go wrong is a [`Failure`], and `?`
 //! makes one of any error.
 //!
+//! **Queries** are answered by handlers that see what the workflow knows, and change nothing: see [`Query`].
+//!
 //! **Canceling** is a request: see [`or_canceled`], which most workflows wrap around what may be given up.
 
 #[cfg(test)]
@@ -79,6 +81,7 @@ pub mod log;
 mod messages;
 mod panic;
 mod payload;
+mod queries;
 mod saga;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -99,6 +102,7 @@ pub use context::{Execution, Info, Random, info, random, random_bytes, uuid};
 pub use executor::{Task, spawn};
 pub use failure::{Context, Failure, FailureKind};
 pub use messages::{Canceled, OrCanceled, Recv, Signal, canceled, is_cancel_requested, or_canceled};
+pub use queries::Query;
 pub use refrain_sdk_macros::workflow;
 pub use saga::{Compensated, Compensations, Saga, saga};
 pub use time::{

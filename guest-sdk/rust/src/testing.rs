@@ -33,12 +33,12 @@ use serde::de::DeserializeOwned;
 use crate::bindings::refrain::workflow::activity::{Cancellation, Options};
 use crate::bindings::refrain::workflow::context::RunInfo;
 use crate::bindings::refrain::workflow::log::{Field, Level};
-use crate::bindings::refrain::workflow::messages::{CancelRequest, Message, Signal};
+use crate::bindings::refrain::workflow::messages::{CancelRequest, Message, Query, Signal};
 use crate::bindings::refrain::workflow::types::{self, Completion, Instant, Outcome, Payload};
 use crate::bindings::refrain::workflow::wait::{Event, OpFinished};
 use crate::host::Host;
 use crate::workflow::{Entry, Workflow, run};
-use crate::{Failure, payload, time};
+use crate::{Failure, FailureKind, payload, time};
 
 thread_local! {
     static ENV: RefCell<Option<Env>> = const { RefCell::new(None) };
@@ -66,6 +66,13 @@ pub struct Env {
     randomness: u64,
     calls: Vec<String>,
     log: Vec<String>,
+    answers: Vec<Outcome>,
+    /// A query was delivered, and the workflow has not waited since.
+    asked: bool,
+    /// What it called that no query may.
+    tried: Option<String>,
+    /// When the run ended, if its code goes on after that.
+    ended_at: Option<Duration>,
 }
 
 enum Due {
@@ -86,6 +93,7 @@ pub struct Ended {
     pub calls: Vec<String>,
     /// The run's log: `INFO message key=value`.
     pub log: Vec<String>,
+    answers: Vec<Outcome>,
 }
 
 impl Ended {
@@ -100,6 +108,19 @@ impl Ended {
             Completion::Failed(failure) => Err(Failure::from_wire(failure.clone())),
             Completion::Canceled(_) => panic!("the run was canceled"),
             Completion::ContinueAsNew(_) => panic!("the run continues as new"),
+        }
+    }
+
+    /// The answer to the query with this index, in the order in which they were asked.
+    ///
+    /// # Panics
+    ///
+    /// When there were fewer.
+    pub fn answer<T: DeserializeOwned>(&self, index: usize) -> Result<T, Failure> {
+        match self.answers.get(index) {
+            Some(Ok(answer)) => payload::decode(answer),
+            Some(Err(failure)) => Err(Failure::from_wire(failure.clone())),
+            None => panic!("{} queries were asked: there is none with index {index}", self.answers.len()),
         }
     }
 
@@ -174,6 +195,20 @@ impl Env {
         self
     }
 
+    /// A query that is asked some time after the start, before the ops that end then; also after the run's end.
+    /// [`Ended::answer`] has its answer. The instance that is asked is that of the run, so what a handler changes,
+    /// which it should not, is not lost here.
+    ///
+    /// # Panics
+    ///
+    /// When the input cannot be written as JSON.
+    #[must_use]
+    pub fn query(mut self, after: Duration, name: &str, input: &impl Serialize) -> Self {
+        let query = Query { request: 0, name: name.to_owned(), input: encode(input) };
+        self.schedule(after, Due::Message(Message::Query(query)));
+        self
+    }
+
     /// A cancel request that comes some time after the start.
     #[must_use]
     pub fn cancel(mut self, after: Duration, reason: &str) -> Self {
@@ -191,12 +226,18 @@ impl Env {
         let input = encode(input);
         ENV.set(Some(self));
         let completion = run(&[Entry::of::<W>()], W::NAME, &input);
-        let env = ENV.take().expect("the run leaves its Env in its place");
-        Ended { completion, elapsed: env.clock, calls: env.calls, log: env.log }
+        let mut env = ENV.take().expect("the run leaves its Env in its place");
+        let elapsed = env.ended_at.unwrap_or(env.clock);
+        let is_query = |due: &Due| matches!(due, Due::Message(Message::Query(_)));
+        for _ in env.due.values().filter(|due| is_query(due)) {
+            env.answers.push(Err(by_host("not-served", "the run has ended, and handled no query")));
+        }
+        Ended { completion, elapsed, calls: env.calls, log: env.log, answers: env.answers }
     }
 
     /// Does the work at once, and delivers what came of it when the time that it takes has passed.
     fn start(&mut self, what: &str, name: &str, input: &Payload, options: &Options) -> u64 {
+        self.not_for_queries("activity.start");
         self.op += 1;
         let data = String::from_utf8_lossy(&input.data);
         self.calls.push(format!("{} = {what} {name} {data}{}", self.op, routing(options)));
@@ -221,6 +262,15 @@ impl Env {
         self.due.insert((at, self.sequence), due);
     }
 
+    /// Called by what changes a run.
+    fn not_for_queries(&mut self, import: &str) {
+        if self.asked {
+            let message = format!("the query's handling called {import}: a query only looks, and may not");
+            self.tried = Some(message.clone());
+            panic!("{message}");
+        }
+    }
+
     /// The key of an op that has not ended.
     fn find(&self, op: u64) -> Option<(Duration, u64)> {
         let is_it = |due: &Due| matches!(due, Due::Op(other, ..) if *other == op);
@@ -230,6 +280,10 @@ impl Env {
 
 fn encode(value: &(impl Serialize + ?Sized)) -> Payload {
     payload::encode(value).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn by_host(error_type: &str, message: &str) -> types::Failure {
+    Failure::of(FailureKind::Host, error_type.to_owned(), message.to_owned()).into_wire()
 }
 
 /// Where an activity is sent and when it gets its turn, as far as the workflow says.
@@ -255,6 +309,7 @@ impl Host for Env {
     }
 
     fn start_timer(&mut self, delay: types::Duration, summary: Option<&str>) -> u64 {
+        self.not_for_queries("timer.start");
         self.op += 1;
         let delay = duration(delay);
         let summary = summary.map(|summary| format!(" {summary}")).unwrap_or_default();
@@ -264,22 +319,52 @@ impl Host for Env {
     }
 
     fn next(&mut self) -> Vec<Event> {
-        self.calls.push("wait".to_owned());
-        let Some(((at, _), _)) = self.due.first_key_value() else {
-            panic!("the workflow waits for ever: nothing is scheduled");
+        let is_query = |due: &Due| matches!(due, Due::Message(Message::Query(_)));
+        if self.ended_at.is_some() {
+            self.due.retain(|_, due| is_query(due));
+        } else if !self.asked {
+            self.calls.push("wait".to_owned());
+        }
+        self.asked = false;
+        let Some(first) = self.due.first_entry() else {
+            assert!(self.ended_at.is_some(), "the workflow waits for ever: nothing is scheduled");
+            return Vec::new();
         };
-        let at = *at;
+        let (at, _) = *first.key();
+        if is_query(first.get()) {
+            // Asked alone, of the run as its last step left it.
+            self.asked = true;
+            let Due::Message(query) = first.remove() else { unreachable!("a query is a message") };
+            return vec![Event::Message(query)];
+        }
         self.clock = at.max(self.clock);
         self.reads = 0;
         let later = self.due.split_off(&(at, u64::MAX));
-        let events = std::mem::replace(&mut self.due, later).into_values().map(|due| match due {
+        let now = std::mem::replace(&mut self.due, later);
+        // Queries of this moment that come after what happens in it.
+        let (asked, happens): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            now.into_iter().partition(|(_, due)| is_query(due));
+        self.due.extend(asked);
+        let events = happens.into_values().map(|due| match due {
             Due::Op(op, _, outcome) => Event::Finished(OpFinished { op, outcome }),
             Due::Message(message) => Event::Message(message),
         });
         events.collect()
     }
 
+    fn answer(&mut self, _query: u64, answer: Outcome) {
+        self.answers.push(match self.tried.take() {
+            Some(tried) => Err(by_host("query-tried-to-change", &tried)),
+            None => answer,
+        });
+    }
+
+    fn finish(&mut self, _completion: &Completion) {
+        self.ended_at = Some(self.clock);
+    }
+
     fn cancel(&mut self, op: u64, reason: &str) {
+        self.not_for_queries("wait.cancel");
         self.calls.push(format!("cancel {op}"));
         let Some(key) = self.find(op) else { return };
         if let Some(Due::Op(op, cancellation, outcome)) = self.due.remove(&key) {
@@ -293,6 +378,7 @@ impl Host for Env {
     }
 
     fn detach(&mut self, op: u64) {
+        self.not_for_queries("wait.detach");
         self.calls.push(format!("detach {op}"));
         if let Some(key) = self.find(op) {
             self.due.remove(&key);

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::json;
 
@@ -359,6 +360,89 @@ fn an_event_costs_the_same_for_one_open_op_as_for_a_thousand() {
 #[workflow(name = "order-v2", signals(DONE), on_trap = fail)]
 async fn order(input: BTreeMap<String, u32>) -> Result<u32, Failure> {
     Ok(input.into_values().sum())
+}
+
+const SEEN: Query<u32, u32> = Query::new("seen").doc("What has been seen, times the input.");
+const RESTS: Query<(), String> = Query::new("rests");
+
+/// Sleeps for some seconds, one after the other, and tells how many have passed.
+#[workflow(queries(SEEN, RESTS))]
+async fn watched(seconds: u64) -> Result<u32, Failure> {
+    let seen = Rc::new(Cell::new(0));
+    SEEN.handle({
+        let seen = seen.clone();
+        move |times| seen.get() * times
+    });
+    RESTS.try_handle(|()| match is_cancel_requested() {
+        true => Ok("soon".to_owned()),
+        false => Err(Failure::typed("Never", "nobody asked it to end")),
+    });
+    for _ in 0..seconds {
+        sleep(secs(1)).await;
+        seen.set(seen.get() + 1);
+    }
+    Ok(seen.get())
+}
+
+#[test]
+fn queries_see_what_the_workflow_knows_while_it_waits_and_after_its_end() {
+    let env =
+        Env::new().query(millis(500), "seen", &7).query(secs(2), "seen", &10).query(mins(1), "seen", &2);
+    let ended =
+        env.query(millis(2_500), "rests", &()).cancel(millis(2_600), "").query(millis(2_700), "rests", &());
+    let ended = ended.run::<watched>(&3);
+    assert_eq!(ended.result::<u32>().unwrap(), 3);
+    assert_eq!(ended.elapsed, secs(3));
+    let answers = [0, 1, 4].map(|index| ended.answer::<u32>(index).unwrap());
+    assert_eq!(answers, [0, 10, 6], "before the second timer, and after the end");
+    assert_eq!(ended.answer::<String>(2).unwrap_err().error_type(), "Never");
+    assert_eq!(ended.answer::<String>(3).unwrap(), "soon");
+    let calls = ["1 = timer 1s", "wait", "2 = timer 1s", "wait", "3 = timer 1s", "wait", "wait"];
+    assert_eq!(ended.calls, calls, "queries leave no trace; the last wait but one got the cancel request");
+}
+
+#[test]
+fn a_query_that_cannot_be_answered_fails_alone() {
+    let env = Env::new().query(secs(1), "colour", &()).query(secs(1), "seen", &"seven");
+    let ended = env.run::<watched>(&3);
+    assert_eq!(ended.result::<u32>().unwrap(), 3);
+    let unknown = ended.answer::<u32>(0).unwrap_err();
+    assert_eq!(unknown.to_string(), "the workflow answers no query `colour`; it answers seen, rests");
+    let bad = ended.answer::<u32>(1).unwrap_err().to_string();
+    assert!(bad.starts_with("input of query `seen`: invalid type: string"), "{bad}");
+    let unserved = Env::new().query(mins(1), "seen", &1).run::<five_by_two_of_nothing>(&());
+    assert_eq!(unserved.answer::<u32>(0).unwrap_err().error_type(), "not-served");
+}
+
+#[workflow]
+async fn five_by_two_of_nothing() -> Result<(), Failure> {
+    Ok(())
+}
+
+const BAD: Query<String, ()> = Query::new("bad");
+
+#[workflow(queries(BAD))]
+async fn misbehaves() -> Result<&'static str, Failure> {
+    BAD.handle(|how: String| match how.as_str() {
+        "timer" => drop(sleep(secs(1))),
+        "activity" => drop(activity::<()>("a", &()).start_to_close(TASK).start()),
+        how => panic!("bad: {how}"),
+    });
+    sleep(secs(3)).await;
+    Ok("went on")
+}
+
+#[test]
+fn a_handler_that_changes_something_or_panics_fails_its_query_alone() {
+    let env = Env::new().activity("a", |()| Ok(()));
+    let asked = ["timer", "activity", "luck"].iter().fold(env, |env, how| env.query(secs(1), "bad", how));
+    let ended = asked.run::<misbehaves>(&());
+    assert_eq!(ended.result::<String>().unwrap(), "went on");
+    assert_eq!(ended.calls, ["1 = timer 3s", "wait"]);
+    let told = [0, 1, 2].map(|index| ended.answer::<()>(index).unwrap_err());
+    let types = told.each_ref().map(Failure::error_type);
+    assert_eq!(types, ["query-tried-to-change", "query-tried-to-change", "query-failed"]);
+    assert_eq!(told[2].message(), "the workflow's code trapped: bad: luck");
 }
 
 #[test]

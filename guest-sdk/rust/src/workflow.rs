@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::bindings::exports::refrain::workflow::definition::{Manifest, MessageType, WorkflowType};
 use crate::bindings::refrain::workflow::types::{Completion, NextRun, Payload};
 use crate::failure::{Context, Failure, FailureKind};
-use crate::{executor, inbox, panic, payload, time};
+use crate::{executor, inbox, panic, payload, queries, time};
 
 pub use crate::bindings::exports::refrain::workflow::definition::OnTrap;
 
@@ -30,6 +30,9 @@ pub trait Workflow: 'static {
 
     /// The signals that it takes.
     fn signals() -> Vec<MessageType>;
+
+    /// The queries that it answers.
+    fn queries() -> Vec<MessageType>;
 
     /// Calls the function.
     fn call(input: Self::Input) -> impl Future<Output = Self::Returned> + 'static;
@@ -177,7 +180,14 @@ pub fn describe(workflows: &[Entry]) -> Manifest {
 pub fn run(workflows: &[Entry], name: &str, input: &Payload) -> Completion {
     panic::install();
     match workflows.iter().find(|workflow| workflow.name == name) {
-        Some(workflow) => executor::run((workflow.call)(input)),
+        Some(workflow) => {
+            let completion = executor::run((workflow.call)(input));
+            // Returning ends the run as well, and every query after that.
+            if queries::are_handled() {
+                executor::finish(&completion);
+            }
+            completion
+        }
         None => {
             let message = format!("this component has no workflow `{name}`");
             let failure = Failure::of(FailureKind::Host, "not-found".to_owned(), message);
@@ -193,7 +203,7 @@ fn describe_one<W: Workflow>() -> WorkflowType {
         input_schema: Some(schema::<W::Input>()),
         output_schema: Some(schema::<<W::Returned as Returned>::Output>()),
         signals: W::signals(),
-        queries: Vec::new(),
+        queries: W::queries(),
         updates: Vec::new(),
         on_trap: W::ON_TRAP,
         more: Vec::new(),

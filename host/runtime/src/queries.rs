@@ -131,7 +131,7 @@ async fn owes(shared: &Arc<Shared>, key: &RunKey, before: u64) -> Result<bool, E
                 }
                 End::Finish(_) => false,
             },
-            Record::Terminated(_) | Record::Failed(_) => false,
+            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => false,
         })
     })
     .await

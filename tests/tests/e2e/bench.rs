@@ -30,6 +30,16 @@ async fn each_figure_of_a_load_comes_with_its_limit_and_their_ratio() -> Result<
 }
 
 #[tokio::test]
+async fn queries_are_measured_on_a_short_and_on_a_long_journal() -> Result<()> {
+    let figures = figures(&["query"]).await?;
+    for metric in ["p50_entries_100", "p50_entries_10000"] {
+        let figure = figures.iter().find(|figure| figure["metric"] == metric).expect("a figure");
+        assert!(figure["value"].as_f64().unwrap_or_default() > 0.0, "{figure}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wait_writes_the_same_few_bytes_whatever_is_open() -> Result<()> {
     let figures = figures(&["open-ops"]).await?;
     let bytes = |metric: &str| {

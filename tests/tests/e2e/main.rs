@@ -17,6 +17,7 @@ mod local_activities;
 mod lost_answers;
 mod parked;
 mod progress;
+mod queries;
 mod reminder;
 mod shutdown;
 mod starts;

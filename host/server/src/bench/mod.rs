@@ -11,10 +11,12 @@
 //! | `workers` | activities done by a worker over HTTP | the same activities in the host's process |
 //! | `sleep` | accepting sleeping runs, the memory they take, how late they wake | - |
 //! | `replay` | replaying journals of 1,000, 10,000 and 100,000 entries | a host call that reads the clock |
+//! | `query` | asking runs whose journals have 100 and 10,000 entries | - |
 //! | `open-ops` | a wait while 1,000 ops are open | a wait while none is |
 
 mod disk;
 mod load;
+mod query;
 mod replay;
 mod report;
 mod rig;
@@ -44,6 +46,8 @@ pub enum Workload {
     Sleep,
     /// Replays of journals.
     Replay,
+    /// Queries to runs with short and long journals.
+    Query,
     /// Waits while many ops are open.
     OpenOps,
 }
@@ -85,6 +89,7 @@ pub async fn run(workload: Workload, options: &Options, report: &mut Report) -> 
         Workload::Workers => workers::measure(&component, options, report).await,
         Workload::Sleep => sleep::measure(&component, options, report).await,
         Workload::Replay => replay::measure(&component, options, report).await,
+        Workload::Query => query::measure(&component, options, report).await,
         Workload::OpenOps => replay::measure_open_ops(&component, options, report).await,
     }
 }
