@@ -272,7 +272,14 @@ fn read_activity(shared: &Shared, key: &RunKey, op: Op) -> Result<Option<Activit
 
 /// Why nobody hears a heartbeat.
 fn why_stale(shared: &Shared, key: &RunKey, op: Op, starts: Option<u32>) -> Result<Error, Error> {
-    let head = inspect::read_head(shared, key)?.head;
+    let head = match inspect::read_head(shared, key) {
+        Ok(stored) => stored.head,
+        Err(Error::NotFound { .. }) => {
+            let reason = format!("there is no run {} any more", key.run);
+            return Ok(Error::Stale { activity: op, reason });
+        }
+        Err(error) => return Err(error),
+    };
     if head.status.is_closed() {
         let reason = format!("run {} has ended: it is {}", key.run, head.status.as_str());
         return Ok(Error::Stale { activity: op, reason });

@@ -71,7 +71,7 @@ fn runs_before(shared: &Shared, latest: &RunKey, id: &WorkflowId) -> Result<BTre
     Ok(runs)
 }
 
-/// Deletes one run. False: somebody else has.
+/// Deletes one run that has ended. False: somebody else has, or it has not.
 async fn delete_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, Error> {
     loop {
         let Some(started) = inspect::find_started(shared, key)? else { return Ok(false) };
@@ -80,6 +80,10 @@ async fn delete_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, Error> {
             Err(Error::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
+        if !stored.head.status.is_closed() {
+            // It has begun since the runs were listed.
+            return Ok(false);
+        }
         if !stored.head.deleting {
             match hide(shared, key, &started, stored).await {
                 Ok(()) => {}

@@ -14,6 +14,7 @@ use refrain_store::{Batch, Order, Store, StoreError, Table};
 use tokio::sync::Semaphore;
 
 use crate::error::Error;
+use crate::inspect;
 use crate::owner::Message;
 use crate::placing::{self, Place, Unreadable, read_activities};
 use crate::shared::Shared;
@@ -96,19 +97,28 @@ fn place_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, StoreError> {
     }
     let placed = read_placed(shared, key).map(|(started, activities)| {
         let (mut due, mut needs_owner) = (None, false);
-        for (activity, _) in activities {
-            match placing::place(shared, key, &started.task_queue, &activity) {
+        for (activity, _) in &activities {
+            match placing::place(shared, key, &started.task_queue, activity) {
                 Place::Queue => {
-                    let task = placing::task(key, &started.task_queue, &activity);
+                    let task = placing::task(key, &started.task_queue, activity);
                     needs_owner |= shared.queues.wait(task).is_err();
                 }
                 Place::Runs | Place::Waits => {}
                 Place::Here | Place::Lost | Place::Refused(_) => needs_owner = true,
             }
             let attempt = shared.attempts.get(key, activity.op);
-            due = [due, placing::due(&activity, attempt.as_deref())].into_iter().flatten().min();
+            due = [due, placing::due(activity, attempt.as_deref())].into_iter().flatten().min();
         }
         shared.alarms.set(key, due);
+        if has_ended(shared, key) {
+            // Its owner came meanwhile and ended it, and had nothing of this to take away.
+            shared.alarms.set(key, None);
+            for (activity, _) in &activities {
+                shared.queues.withdraw(key, activity.op);
+                shared.attempts.remove(key, activity.op);
+            }
+            return true;
+        }
         !needs_owner
     });
     match placed {
@@ -116,6 +126,13 @@ fn place_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, StoreError> {
         Err(Unreadable::Store(error)) => Err(error),
         // Its owner parks the run, and no other one is the worse for it.
         Err(Unreadable::Damaged(_)) => Ok(false),
+    }
+}
+
+fn has_ended(shared: &Shared, key: &RunKey) -> bool {
+    match inspect::read_head(shared, key) {
+        Ok(stored) => stored.head.status.is_closed(),
+        Err(error) => matches!(error, Error::NotFound { .. }),
     }
 }
 

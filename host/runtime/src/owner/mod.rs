@@ -173,7 +173,8 @@ async fn open_and_run(
             Message::Begin { started, stored } => (started, read_head(shared, key)?.unwrap_or(stored), None),
             other => match read(shared, key)? {
                 Some((started, stored)) if stored.head.deleting => {
-                    other.refuse(Error::NotFound { what: "run", id: key.run.to_string() });
+                    let error = gone(key, &other);
+                    other.refuse(error);
                     delete::finish(shared, key, &started).await.map_err(Gone::Store)?;
                     if shared.registry.leave(key, inbox) {
                         return Ok(());
@@ -181,12 +182,16 @@ async fn open_and_run(
                     continue;
                 }
                 Some((started, stored)) => {
-                    arm(shared, key, &started, &stored.head);
+                    // One that fires is not put in again.
+                    if !matches!(other, Message::TimerFired { op: RUN_ITSELF, .. }) {
+                        arm(shared, key, &started, &stored.head);
+                    }
                     (started, stored, Some(other))
                 }
                 None => {
                     // Something outlived its run: a timer's row, or a client's task token.
-                    other.refuse(Error::NotFound { what: "run", id: key.run.to_string() });
+                    let error = gone(key, &other);
+                    other.refuse(error);
                     if shared.registry.leave(key, inbox) {
                         return Ok(());
                     }
@@ -195,6 +200,16 @@ async fn open_and_run(
             },
         };
         return Owner::new(shared, key, started, stored, inbox).run(first).await;
+    }
+}
+
+/// What who addresses a run that is not there any more is told. A worker hears that nobody waits for what it does.
+fn gone(key: &RunKey, message: &Message) -> Error {
+    match message {
+        Message::Report { op, .. } => {
+            Error::Stale { activity: *op, reason: format!("there is no run {} any more", key.run) }
+        }
+        _ => Error::NotFound { what: "run", id: key.run.to_string() },
     }
 }
 
@@ -232,8 +247,10 @@ async fn park_as_stored(shared: &Arc<Shared>, key: &RunKey, kind: &str, message:
     let Some((started, stored)) = read(shared, key)? else { return Ok(()) };
     let (_, mut nobody) = mpsc::unbounded_channel();
     let mut owner = Owner::new(shared, key, started, stored, &mut nobody);
-    if owner.books.head().status != RunStatus::Running {
-        return Ok(());
+    match owner.books.head().status {
+        // One that is paused is parked too: both are to be lifted.
+        RunStatus::Running | RunStatus::Paused => {}
+        _ => return Ok(()),
     }
     owner.park(Parked { kind: kind.to_owned(), message: message.to_owned(), ..owner.parked() });
     owner.flush().await

@@ -62,6 +62,11 @@ impl Owner<'_> {
             None => self.load().await?,
         };
         let Some(mut instance) = instance else { return Ok(()) };
+        if !self.may_step() {
+            // It was paused while it was loaded, which was no step.
+            self.instance = Some(instance).filter(|_| !self.books.head().status.is_closed());
+            return Ok(());
+        }
         self.active_at = self.shared.now();
         self.advanced = true;
         self.shared.residents.leaves(self.key);

@@ -616,6 +616,23 @@ fn a_task_that_is_paused_and_reset_as_it_begins_hears_of_it() {
 }
 
 #[test]
+fn a_worker_of_a_run_that_was_deleted_is_told_to_stop() {
+    let world = World::new();
+    remote(&world);
+    world.live(async |host| {
+        host.start("one", "w").await;
+        let task = host.task("rita-1").await;
+        host.terminate("w").await.unwrap();
+        host.runtime.delete(&host.namespace, &target("w")).await.unwrap();
+        for answer in [host.complete(&task, 1).await, host.beat(&token(&task), 1).await.map(drop)] {
+            assert!(matches!(answer, Err(Error::Stale { .. })), "{answer:?}");
+        }
+        host.check_quiet().await;
+    });
+    world.check_rest();
+}
+
+#[test]
 fn tokens_that_name_nothing_here_are_refused() {
     let mut world = World::new();
     let other = Namespace::new("other").unwrap();
@@ -639,7 +656,8 @@ fn tokens_that_name_nothing_here_are_refused() {
                 }
             }
         }
-        let unknown = Error::NotFound { what: "run", id: foreign.run_id.to_string() };
+        let reason = format!("there is no run {} any more", foreign.run_id);
+        let unknown = Error::Stale { activity: foreign.op, reason };
         assert_eq!(host.complete(&foreign, 1).await, Err(unknown.clone()));
         assert_eq!(host.beat(&token(&foreign), 1).await, Err(unknown));
         match host.runtime.report_activity(&other, &token(&task), done(1)).await {
