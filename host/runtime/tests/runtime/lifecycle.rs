@@ -455,6 +455,38 @@ fn what_a_run_was_not_given_goes_to_its_next_attempt() {
 }
 
 #[test]
+fn a_run_that_is_paused_while_it_is_brought_back_makes_no_step() {
+    let world = World::new();
+    world.workflow("slow to come back", |host, _| async move {
+        // A replay computes again, which takes its time.
+        tokio::time::sleep(secs(1)).await;
+        host.timer(secs(100_000))?;
+        let mut signals = 0;
+        while signals < 1 {
+            let events = host.wait(Interest::Everything).await?;
+            signals += events.iter().filter(|event| !matches!(event, Event::Finished { .. })).count();
+        }
+        completed(signals)
+    });
+    world.live(async |host| {
+        host.start("slow to come back", "s").await;
+        host.pass(secs(100)).await;
+        let asleep = host.describe("s").await;
+        assert!(!asleep.resident);
+        host.signal("s", "go", "1", None).await.unwrap();
+        // The replay has begun, and is far from its end.
+        host.settle().await;
+        host.pause("s").await.unwrap();
+        host.pass(secs(100)).await;
+        let paused = host.describe("s").await;
+        assert_eq!((paused.summary.status, paused.journal_steps), (RunStatus::Paused, asleep.journal_steps));
+        host.unpause("s").await.unwrap();
+        assert_eq!(host.value("s").await, "1");
+    });
+    world.check_rest();
+}
+
+#[test]
 fn a_paused_run_makes_no_step_and_everything_goes_on_arriving() {
     let world = World::new();
     listener(&world);
