@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..ROUNDS {
             let records = records.clone();
             let begun = Instant::now();
-            let mut run = Run::replay(started(), records, 1)?;
+            let mut run = Run::replay(started(), records, Digest([0; 32]), 1)?;
             while run.is_replaying() {
                 round(&mut run, &payload);
             }
@@ -103,5 +103,7 @@ fn started() -> Arc<Started> {
         memo: Vec::new(),
         boot: 1,
         lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
+        parent_op: None,
+        forks: Vec::new(),
     })
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
+use crate::child::ChildCommand;
 use crate::codec;
 use crate::failure::{Failure, Outcome};
 use crate::ids::Op;
+use crate::journal::ExecutionRef;
 use crate::limits::ELEMENT_BYTES;
 use crate::mailbox::Event;
 use crate::payload::Payload;
@@ -73,6 +75,59 @@ pub enum Command {
     /// Ends the run. Ends a step.
     #[n(5)]
     Finish(#[n(0)] Completion),
+    /// Starts a child; the answer is its two ops.
+    #[n(6)]
+    StartChild(#[n(0)] Box<ChildCommand>),
+    /// Sends a signal to another execution; the answer is its op.
+    #[n(7)]
+    Signal {
+        /// Whose.
+        #[n(0)]
+        target: ExecutionRef,
+        /// Which.
+        #[n(1)]
+        name: String,
+        /// Its argument.
+        #[n(2)]
+        input: Payload,
+    },
+    /// Asks another execution to cancel itself; the answer is its op.
+    #[n(8)]
+    RequestCancel {
+        /// Which.
+        #[n(0)]
+        target: ExecutionRef,
+        /// For people; not compared.
+        #[n(1)]
+        reason: String,
+    },
+    /// Lets an update in.
+    #[n(9)]
+    AcceptUpdate {
+        /// Of the update's message.
+        #[n(0)]
+        request: u64,
+    },
+    /// Turns an update down.
+    #[n(10)]
+    RejectUpdate {
+        /// Of the update's message.
+        #[n(0)]
+        request: u64,
+        /// Why.
+        #[n(1)]
+        reason: Failure,
+    },
+    /// Answers an update that was accepted.
+    #[n(11)]
+    CompleteUpdate {
+        /// Of the update's message.
+        #[n(0)]
+        request: u64,
+        /// The answer.
+        #[n(1)]
+        outcome: Outcome,
+    },
 }
 
 /// What an activity is started with.
@@ -307,6 +362,13 @@ pub enum Reply {
     Done,
     /// The op that a start made.
     Op(Op),
+    /// The two ops of a child.
+    Child {
+        /// It exists, or could not be started.
+        started: Op,
+        /// It has ended.
+        finished: Op,
+    },
     /// What a wait delivered.
     Events(Vec<Event>),
     /// The time.
@@ -343,17 +405,21 @@ impl Command {
         match self {
             Self::StartActivity(activity) => {
                 let options = &activity.options;
-                let types = &options.retry.non_retryable_error_types;
                 activity.name.len()
                     + activity.input.size()
-                    + types.iter().map(|name| ELEMENT_BYTES + name.len()).sum::<usize>()
+                    + options.retry.size()
                     + options.task_queue.as_ref().map_or(0, String::len)
                     + options.summary.as_ref().map_or(0, String::len)
                     + options.fairness.as_ref().map_or(0, |fairness| fairness.key.len())
             }
             Self::StartTimer { summary, .. } => summary.as_ref().map_or(0, String::len),
             Self::Cancel { reason, .. } => reason.len(),
-            Self::Detach { .. } | Self::Wait(Interest::Everything) => 0,
+            Self::StartChild(child) => child.size(),
+            Self::Signal { target, name, input } => target.size() + name.len() + input.size(),
+            Self::RequestCancel { target, reason } => target.size() + reason.len(),
+            Self::RejectUpdate { reason, .. } => reason.size(),
+            Self::CompleteUpdate { outcome, .. } => outcome.size(),
+            Self::Detach { .. } | Self::AcceptUpdate { .. } | Self::Wait(Interest::Everything) => 0,
             Self::Wait(Interest::Ops(ops) | Interest::OpsAndMessages(ops)) => size_of_val(ops.as_slice()),
             Self::Finish(completion) => match completion {
                 Completion::Completed(result) | Completion::Canceled(Some(result)) => result.size(),
@@ -376,6 +442,12 @@ impl Command {
             Self::Detach { .. } => "wait.detach",
             Self::Wait(_) => "wait.next",
             Self::Finish(_) => "control.finish",
+            Self::StartChild(_) => "child.start",
+            Self::Signal { .. } => "external.signal",
+            Self::RequestCancel { .. } => "external.request-cancel",
+            Self::AcceptUpdate { .. } => "messages.accept",
+            Self::RejectUpdate { .. } => "messages.reject",
+            Self::CompleteUpdate { .. } => "messages.complete",
         }
     }
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::call::{Command, Completion, Interest, Level, Note};
 use crate::failure::{Failure, Outcome};
-use crate::ids::Op;
-use crate::journal::{End, Entry, FailedByHost, Record, Started, Step, Terminated};
+use crate::ids::{Digest, Op};
+use crate::journal::{
+    Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Record, Started, Step, Terminated,
+};
 use crate::mailbox::{Item, MailboxEntry};
 use crate::payload::Payload;
 use crate::time::Timestamp;
+use crate::updates::{UpdateError, Updates, not_handled};
 
 /// One event of a run's history.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +141,120 @@ history_kinds! {
         /// Which.
         op: Op,
     }
+    /// The run started a child.
+    ChildInitiated "child-initiated" {
+        /// The op of its end.
+        op: Op,
+        /// Its type.
+        name: String,
+        /// Its argument.
+        input: Payload,
+        /// One line for people.
+        summary: Option<String>,
+    }
+    /// A child exists, and the run was told.
+    ChildStarted "child-started" {
+        /// The op of its end.
+        op: Op,
+        /// Its type.
+        name: String,
+        /// Its execution.
+        child: ExecutionRef,
+    }
+    /// A child could not be started, and the run was told.
+    ChildStartFailed "child-start-failed" {
+        /// The op of its end.
+        op: Op,
+        /// Its type.
+        name: String,
+        /// Why.
+        failure: Failure,
+    }
+    /// A child completed, and the run was told.
+    ChildCompleted "child-completed" {
+        /// The op of its end.
+        op: Op,
+        /// Its type.
+        name: String,
+        /// Its result.
+        result: Payload,
+    }
+    /// A child did not complete, and the run was told.
+    ChildFailed "child-failed" {
+        /// The op of its end.
+        op: Op,
+        /// Its type.
+        name: String,
+        /// Why.
+        failure: Failure,
+    }
+    /// The run sent a signal to another execution.
+    SignalSent "signal-sent" {
+        /// Its op.
+        op: Op,
+        /// Whose.
+        target: ExecutionRef,
+        /// Which.
+        name: String,
+        /// Its argument.
+        input: Payload,
+    }
+    /// The run asked another execution to cancel itself.
+    CancelSent "cancel-sent" {
+        /// Its op.
+        op: Op,
+        /// Which.
+        target: ExecutionRef,
+        /// Why.
+        reason: String,
+    }
+    /// What the run sent has reached the other execution, and the run was told.
+    SendingCompleted "sending-completed" {
+        /// Its op.
+        op: Op,
+    }
+    /// What the run sent cannot reach the other execution, and the run was told.
+    SendingFailed "sending-failed" {
+        /// Its op.
+        op: Op,
+        /// Why.
+        failure: Failure,
+    }
+    /// An update was delivered.
+    UpdateReceived "update-received" {
+        /// The caller's own id of it.
+        update_id: String,
+        /// Which.
+        name: String,
+        /// Its argument.
+        input: Payload,
+    }
+    /// The run let an update in.
+    UpdateAccepted "update-accepted" {
+        /// The caller's own id of it.
+        update_id: String,
+    }
+    /// The run turned an update down, or took no notice of it.
+    UpdateRejected "update-rejected" {
+        /// The caller's own id of it.
+        update_id: String,
+        /// Why.
+        failure: Failure,
+    }
+    /// The run answered an update.
+    UpdateCompleted "update-completed" {
+        /// The caller's own id of it.
+        update_id: String,
+        /// The answer.
+        result: Payload,
+    }
+    /// The run answered an update by a failure.
+    UpdateFailed "update-failed" {
+        /// The caller's own id of it.
+        update_id: String,
+        /// The answer.
+        failure: Failure,
+    }
     /// A signal was delivered.
     SignalReceived "signal-received" {
         /// Which.
@@ -154,6 +271,22 @@ history_kinds! {
     HostRestarted "host-restarted" {
         /// The boot before.
         previous: u64,
+    }
+    /// Up to here the journal is that of another run, which this one was made from by a reset or a fork.
+    WorkflowForked "workflow-forked" {
+        /// That run.
+        of: ExecutionRef,
+    }
+    /// Someone moved the run to other code.
+    WorkflowMoved "workflow-moved" {
+        /// The component's name.
+        component: String,
+        /// The version of that name.
+        version: u32,
+        /// The code.
+        digest: Digest,
+        /// Why.
+        reason: String,
     }
     /// A line of the run's log.
     Logged "logged" {
@@ -222,6 +355,9 @@ pub struct History {
     next: u64,
     last_op: Op,
     names: BTreeMap<Op, String>,
+    updates: Updates,
+    /// Where the journal stops to be that of another run.
+    forks: Vec<Fork>,
     /// Of the latest step.
     step: u64,
     boot: u64,
@@ -236,6 +372,8 @@ impl History {
             next: 1,
             last_op: 0,
             names: BTreeMap::new(),
+            updates: Updates::default(),
+            forks: started.forks.clone(),
             step: 0,
             boot: started.boot,
             events: Vec::new(),
@@ -267,6 +405,12 @@ impl History {
                 self.boot = *boot;
                 self.event(self.step, *time, HistoryKind::WorkflowFailed { failure: failure.clone() });
             }
+            Record::Moved(Moved { time, boot, code, reason }) => {
+                self.boot = *boot;
+                let Code { component, version, digest } = code.clone();
+                let kind = HistoryKind::WorkflowMoved { component, version, digest, reason: reason.clone() };
+                self.event(self.step, *time, kind);
+            }
             Record::TimedOut(FailedByHost { time, boot, failure }) => {
                 self.boot = *boot;
                 self.event(self.step, *time, HistoryKind::WorkflowTimedOut { failure: failure.clone() });
@@ -296,12 +440,20 @@ impl History {
 
     fn step(&mut self, step: &Step) {
         self.step = step.number;
+        if let Some(Fork { of, .. }) = self.forks.iter().find(|fork| fork.step == step.number).cloned() {
+            let of = ExecutionRef { workflow_id: of.workflow_id, run_id: Some(of.run_id) };
+            self.event(step.number, step.time, HistoryKind::WorkflowForked { of });
+        }
         if step.boot != self.boot {
             let previous = std::mem::replace(&mut self.boot, step.boot);
             self.event(step.number, step.time, HistoryKind::HostRestarted { previous });
         }
         step.delivered.iter().for_each(|entry| self.delivered(step.number, entry));
         step.entries.iter().for_each(|entry| self.entry(step, entry));
+        for (_, update_id) in self.updates.end_step() {
+            let kind = HistoryKind::UpdateRejected { update_id, failure: not_handled() };
+            self.event(step.number, step.time, kind);
+        }
         match &step.end {
             End::Wait(interest) => {
                 let interest = describe_interest(interest);
@@ -331,6 +483,34 @@ impl History {
                 HistoryKind::SignalReceived { name: name.clone(), input: input.clone() }
             }
             Item::CancelRequest { reason } => HistoryKind::CancelRequested { reason: reason.clone() },
+            Item::ChildStarted { op, workflow_id, run_id } => {
+                let child = ExecutionRef { workflow_id: workflow_id.clone(), run_id: Some(*run_id) };
+                let (op, name) = self.child(*op);
+                HistoryKind::ChildStarted { op, name, child }
+            }
+            Item::ChildNotStarted { op, failure } => {
+                let (op, name) = self.child(*op);
+                HistoryKind::ChildStartFailed { op, name, failure: failure.clone() }
+            }
+            Item::ChildClosed { op, outcome } => {
+                let (op, name) = (*op, self.names.remove(op).unwrap_or_default());
+                match outcome.clone() {
+                    Outcome::Completed(result) => HistoryKind::ChildCompleted { op, name, result },
+                    Outcome::Failed(failure) => HistoryKind::ChildFailed { op, name, failure },
+                }
+            }
+            Item::Sent { op, outcome: Outcome::Completed(_) } => HistoryKind::SendingCompleted { op: *op },
+            Item::Sent { op, outcome: Outcome::Failed(failure) } => {
+                HistoryKind::SendingFailed { op: *op, failure: failure.clone() }
+            }
+            Item::Update { update_id, name, input } => {
+                self.updates.deliver(entry.number, update_id);
+                HistoryKind::UpdateReceived {
+                    update_id: update_id.clone(),
+                    name: name.clone(),
+                    input: input.clone(),
+                }
+            }
         };
         self.event(step, entry.at, kind);
     }
@@ -359,6 +539,45 @@ impl History {
                 HistoryKind::OpCancelRequested { op: *op, reason: reason.clone() }
             }
             Entry::Command(Command::Detach { op }) => HistoryKind::OpDetached { op: *op },
+            Entry::Command(Command::StartChild(child)) => {
+                // The op of its start, and that of its end, by which people know it.
+                self.last_op += 2;
+                self.names.insert(self.last_op, child.workflow.clone());
+                HistoryKind::ChildInitiated {
+                    op: self.last_op,
+                    name: child.workflow.clone(),
+                    input: child.input.clone(),
+                    summary: child.options.summary.clone(),
+                }
+            }
+            Entry::Command(Command::Signal { target, name, input }) => {
+                self.last_op += 1;
+                HistoryKind::SignalSent {
+                    op: self.last_op,
+                    target: target.clone(),
+                    name: name.clone(),
+                    input: input.clone(),
+                }
+            }
+            Entry::Command(Command::RequestCancel { target, reason }) => {
+                self.last_op += 1;
+                let (op, target) = (self.last_op, target.clone());
+                HistoryKind::CancelSent { op, target, reason: reason.clone() }
+            }
+            Entry::Command(Command::AcceptUpdate { request }) => {
+                HistoryKind::UpdateAccepted { update_id: known(self.updates.accept(*request)) }
+            }
+            Entry::Command(Command::RejectUpdate { request, reason }) => {
+                let update_id = known(self.updates.reject(*request));
+                HistoryKind::UpdateRejected { update_id, failure: reason.clone() }
+            }
+            Entry::Command(Command::CompleteUpdate { request, outcome }) => {
+                let update_id = known(self.updates.complete(*request));
+                match outcome.clone() {
+                    Outcome::Completed(result) => HistoryKind::UpdateCompleted { update_id, result },
+                    Outcome::Failed(failure) => HistoryKind::UpdateFailed { update_id, failure },
+                }
+            }
             Entry::Command(Command::Wait(_) | Command::Finish(_)) => {
                 unreachable!("waits and finishes end steps and are no entries of them")
             }
@@ -382,6 +601,12 @@ impl History {
         self.event(step.number, step.time, kind);
     }
 
+    /// The child whose start has this op: the op of its end, and its type.
+    fn child(&self, started: Op) -> (Op, String) {
+        let op = started + 1;
+        (op, self.names.get(&op).cloned().unwrap_or_default())
+    }
+
     fn event(&mut self, step: u64, time: Timestamp, kind: HistoryKind) {
         self.events.push(HistoryEvent { number: self.next, step, time, boot: self.boot, kind });
         self.next += 1;
@@ -398,6 +623,11 @@ impl History {
             });
         }
     }
+}
+
+/// The caller's id of an update that a recorded call names. A journal that lacks it is damaged, and shown all the same.
+fn known(update_id: Result<String, UpdateError>) -> String {
+    update_id.unwrap_or_default()
 }
 
 fn completed(completion: &Completion) -> HistoryKind {

@@ -11,7 +11,7 @@ use minicbor::{Decode, Encode};
 use crate::call::{Command, Completion, Interest, Note, Read};
 use crate::codec;
 use crate::failure::Failure;
-use crate::ids::{Digest, Namespace, RunId, WorkflowId};
+use crate::ids::{Digest, Namespace, Op, RunId, WorkflowId};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::MailboxEntry;
 use crate::payload::Payload;
@@ -83,6 +83,93 @@ pub struct Started {
     /// What bounds the run and its chain.
     #[cbor(n(20), skip_if = "codec::is_default")]
     pub lifecycle: Lifecycle,
+    /// The op of the parent that waits for this child's end.
+    #[n(21)]
+    pub parent_op: Option<Op>,
+    /// The runs whose first steps this one's journal begins with, by step.
+    #[cbor(n(22), skip_if = "Vec::is_empty", default)]
+    pub forks: Vec<Fork>,
+}
+
+/// A run whose steps before this one another run's journal begins with: a reset or a fork made it so. While
+/// those steps are replayed the guest is told what that run was told, so that it makes the same calls. From this
+/// step on the run is itself, with a random stream of its own.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Fork {
+    /// The first step that the other run did not make.
+    #[n(0)]
+    pub step: u64,
+    /// Who made the steps before it.
+    #[n(1)]
+    pub of: Identity,
+}
+
+/// What a guest is told of its run that two runs never share.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Identity {
+    /// The execution.
+    #[n(0)]
+    pub workflow_id: WorkflowId,
+    /// The run.
+    #[n(1)]
+    pub run_id: RunId,
+    /// The first run of its chain.
+    #[n(2)]
+    pub first_run_id: RunId,
+    /// The run that it continued.
+    #[n(3)]
+    pub continued_run_id: Option<RunId>,
+    /// From 1.
+    #[n(4)]
+    pub attempt: u32,
+    /// When it started.
+    #[n(5)]
+    pub at: Timestamp,
+    /// Seeds its random stream.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub seed: [u8; 32],
+    /// The run that started it as its child.
+    #[n(7)]
+    pub parent: Option<ExecutionRef>,
+    /// The top of the tree of parents.
+    #[n(8)]
+    pub root: Option<ExecutionRef>,
+    /// Where activities went that named no queue.
+    #[n(9)]
+    pub task_queue: String,
+}
+
+impl Started {
+    /// The code that the run started with.
+    pub fn code(&self) -> Code {
+        Code { component: self.component.clone(), version: self.version, digest: self.digest }
+    }
+
+    /// Who makes this step.
+    pub fn identity(&self, step: u64) -> Identity {
+        match self.forks.iter().find(|fork| step < fork.step) {
+            Some(fork) => fork.of.clone(),
+            None => Identity {
+                workflow_id: self.workflow_id.clone(),
+                run_id: self.run_id,
+                first_run_id: self.first_run_id,
+                continued_run_id: self.continued_run_id,
+                attempt: self.attempt,
+                at: self.at,
+                seed: self.seed,
+                parent: self.parent.clone(),
+                root: self.root.clone(),
+                task_queue: self.task_queue.clone(),
+            },
+        }
+    }
+
+    /// The forks of a run whose journal begins with the steps of this one before `step`.
+    pub fn forks_at(&self, step: u64) -> Vec<Fork> {
+        let Some(last) = step.checked_sub(1) else { return Vec::new() };
+        let earlier = self.forks.iter().filter(|fork| fork.step < step).cloned();
+        earlier.chain([Fork { step, of: self.identity(last) }]).collect()
+    }
 }
 
 /// An execution, or one run of it.
@@ -94,6 +181,20 @@ pub struct ExecutionRef {
     /// The run; `None`: the current one.
     #[n(1)]
     pub run_id: Option<RunId>,
+}
+
+impl ExecutionRef {
+    /// The size that counts against limits, in bytes.
+    pub fn size(&self) -> usize {
+        self.workflow_id.as_str().len() + size_of::<RunId>()
+    }
+}
+
+impl fmt::Display for ExecutionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.workflow_id)?;
+        self.run_id.map_or(Ok(()), |run| write!(f, " (run {run})"))
+    }
 }
 
 /// One durable batch of a journal.
@@ -111,6 +212,9 @@ pub enum Record {
     /// The host ended the run because a timeout of it had passed.
     #[n(3)]
     TimedOut(#[n(0)] FailedByHost),
+    /// Someone moved the run to other code, between two steps. The steps from here on were made by that.
+    #[n(4)]
+    Moved(#[n(0)] Moved),
 }
 
 /// What the guest did between two waits, and what the first of them delivered.
@@ -219,6 +323,37 @@ pub struct FailedByHost {
     /// Why.
     #[n(2)]
     pub failure: Failure,
+}
+
+/// How a run came to other code.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Moved {
+    /// When.
+    #[n(0)]
+    pub time: Timestamp,
+    /// The boot of the host that did it.
+    #[n(1)]
+    pub boot: u64,
+    /// The code.
+    #[n(2)]
+    pub code: Code,
+    /// Why.
+    #[n(3)]
+    pub reason: String,
+}
+
+/// A version of a component: what a run is executed by.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Code {
+    /// The component's name.
+    #[n(0)]
+    pub component: String,
+    /// The version of that name.
+    #[n(1)]
+    pub version: u32,
+    /// The code itself.
+    #[n(2)]
+    pub digest: Digest,
 }
 
 /// The place of an entry: `step.index`. The index counts the step's calls from 0; its ending call has the

@@ -14,13 +14,15 @@
 //! | [`journal`], [`mailbox`] | the two durable records of a run |
 //! | [`call`] | what a guest may ask, in four classes |
 //! | [`mismatch`] | what a replay says when the code no longer makes the recorded calls |
-//! | [`ops`], [`activity`], [`retry`] | the machines of what was started and finishes later |
+//! | [`ops`], [`activity`], [`retry`], [`child`] | the machines of what was started and finishes later |
+//! | [`updates`] | the machine of what a run was asked to do and answers |
 //! | [`guest`], [`scripted`] | the seam to code that executes workflows, and a guest made of Rust closures |
 //! | [`history`], [`outline`] | the journal as people read it, and what it leaves open |
 //! | [`limits`] | every limit a run can meet, in numbered profiles |
 
 pub mod activity;
 pub mod call;
+pub mod child;
 pub mod codec;
 pub mod failure;
 pub mod guest;
@@ -40,3 +42,4 @@ pub mod retry;
 pub mod run;
 pub mod scripted;
 pub mod time;
+pub mod updates;

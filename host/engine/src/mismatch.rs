@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::call::{ActivityCommand, Call, Command, Interest, Note};
+use crate::child::ChildCommand;
 use crate::codec::DecodeError;
 use crate::journal::{Entry, Position};
 use crate::retry::RetryPolicy;
@@ -99,6 +100,35 @@ pub(crate) fn differences(recorded: &Command, attempted: &Command) -> Vec<Differ
         | (Command::Detach { op: r }, Command::Detach { op: a }) => found.compare("op", r, a),
         (Command::Wait(r), Command::Wait(a)) => found.compare("interest", r, a),
         (Command::Finish(r), Command::Finish(a)) => found.compare("completion", r, a),
+        (Command::StartChild(r), Command::StartChild(a)) => found.child(r, a),
+        (
+            Command::Signal { target: r_target, name: r_name, input: r_input },
+            Command::Signal { target: a_target, name: a_name, input: a_input },
+        ) => {
+            found.compare("target", r_target, a_target);
+            found.compare("name", r_name, a_name);
+            found.compare("input", r_input, a_input);
+        }
+        (Command::RequestCancel { target: r, .. }, Command::RequestCancel { target: a, .. }) => {
+            found.compare("target", r, a);
+        }
+        (Command::AcceptUpdate { request: r }, Command::AcceptUpdate { request: a }) => {
+            found.compare("update", r, a);
+        }
+        (
+            Command::RejectUpdate { request: r_update, reason: r },
+            Command::RejectUpdate { request: a_update, reason: a },
+        ) => {
+            found.compare("update", r_update, a_update);
+            found.compare("reason", r, a);
+        }
+        (
+            Command::CompleteUpdate { request: r_update, outcome: r },
+            Command::CompleteUpdate { request: a_update, outcome: a },
+        ) => {
+            found.compare("update", r_update, a_update);
+            found.compare("answer", r, a);
+        }
         (_, _) => {}
     }
     found.0
@@ -139,6 +169,25 @@ impl Fields {
         self.compare("fairness-weight", &r_weight, &a_weight);
     }
 
+    fn child(&mut self, recorded: &ChildCommand, attempted: &ChildCommand) {
+        let (r, a) = (&recorded.options, &attempted.options);
+        self.compare("workflow", &recorded.workflow, &attempted.workflow);
+        self.compare("input", &recorded.input, &attempted.input);
+        self.compare("workflow-id", &r.workflow_id, &a.workflow_id);
+        self.compare("id-reuse", &r.id_reuse, &a.id_reuse);
+        self.compare("component", &r.component, &a.component);
+        self.compare("task-queue", &r.task_queue, &a.task_queue);
+        self.compare("execution-timeout", &r.execution_timeout, &a.execution_timeout);
+        self.compare("run-timeout", &r.run_timeout, &a.run_timeout);
+        match (&r.retry, &a.retry) {
+            (Some(r), Some(a)) => self.retry(r, a),
+            (r, a) => self.compare("retry", r, a),
+        }
+        self.compare("parent-close", &r.parent_close, &a.parent_close);
+        self.compare("cancellation", &r.cancellation, &a.cancellation);
+        self.compare("memo", &r.memo, &a.memo);
+    }
+
     fn retry(&mut self, r: &RetryPolicy, a: &RetryPolicy) {
         self.compare("retry.initial-interval", &r.initial_interval, &a.initial_interval);
         self.compare("retry.backoff-coefficient", &r.backoff_coefficient, &a.backoff_coefficient);
@@ -174,6 +223,12 @@ fn describe_command(command: &Command) -> String {
         Command::StartActivity(activity) => format!("{import} {}", activity.name),
         Command::StartTimer { delay, .. } => format!("{import} {delay:?}"),
         Command::Cancel { op, .. } | Command::Detach { op } => format!("{import} of op {op}"),
+        Command::StartChild(child) => format!("{import} {}", child.workflow),
+        Command::Signal { target, name, .. } => format!("{import} {name} to {target}"),
+        Command::RequestCancel { target, .. } => format!("{import} of {target}"),
+        Command::AcceptUpdate { request }
+        | Command::RejectUpdate { request, .. }
+        | Command::CompleteUpdate { request, .. } => format!("{import} of update {request}"),
         Command::Wait(_) | Command::Finish(_) => import.to_owned(),
     }
 }

@@ -23,6 +23,12 @@ pub enum OpKind {
     Activity,
     /// A timer.
     Timer,
+    /// The start of a child.
+    ChildStart,
+    /// A child.
+    Child,
+    /// A signal or a cancel request to another execution.
+    Sending,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

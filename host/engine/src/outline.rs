@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::call::{Command, Interest};
 use crate::ids::Op;
 use crate::journal::{End, Entry, Record, Step};
+use crate::mailbox::Item;
 use crate::time::Timestamp;
 
 /// The state that a run's records add up to.
@@ -13,9 +14,13 @@ use crate::time::Timestamp;
 pub struct Outline {
     /// Timers that were started and neither canceled nor delivered, with deadline and summary.
     pub timers: BTreeMap<Op, (Timestamp, Option<String>)>,
+    /// Updates that were accepted and not completed: the callers' ids, by request.
+    pub updates: BTreeMap<u64, String>,
     /// The interest of the wait that the journal ends with.
     pub waiting: Option<Interest>,
     last_op: Op,
+    /// Of the step that is read: what it may accept.
+    delivered: BTreeMap<u64, String>,
 }
 
 impl Outline {
@@ -23,17 +28,25 @@ impl Outline {
     pub fn record(&mut self, record: &Record) {
         match record {
             Record::Step(step) => self.step(step),
+            Record::Moved(_) => {}
             Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => self.waiting = None,
         }
     }
 
     fn step(&mut self, step: &Step) {
-        for op in step.delivered.iter().filter_map(|entry| entry.item.op()) {
-            self.timers.remove(&op);
+        for entry in &step.delivered {
+            if let Some(op) = entry.item.op() {
+                self.timers.remove(&op);
+            }
+            if let Item::Update { update_id, .. } = &entry.item {
+                self.delivered.insert(entry.number, update_id.clone());
+            }
         }
         for entry in &step.entries {
             self.entry(step.time, entry);
         }
+        // What the step has ignored was rejected at its end.
+        self.delivered.clear();
         self.waiting = match &step.end {
             End::Wait(interest) => Some(interest.clone()),
             End::Finish(_) => None,
@@ -42,7 +55,17 @@ impl Outline {
 
     fn entry(&mut self, time: Timestamp, entry: &Entry) {
         match entry {
-            Entry::Command(Command::StartActivity(_)) => self.last_op += 1,
+            Entry::Command(
+                Command::StartActivity(_) | Command::Signal { .. } | Command::RequestCancel { .. },
+            ) => self.last_op += 1,
+            // The op of its start, and that of its end.
+            Entry::Command(Command::StartChild(_)) => self.last_op += 2,
+            Entry::Command(Command::AcceptUpdate { request }) => {
+                self.updates.extend(self.delivered.remove(request).map(|id| (*request, id)));
+            }
+            Entry::Command(Command::CompleteUpdate { request, .. }) => {
+                self.updates.remove(request);
+            }
             Entry::Command(Command::StartTimer { delay, summary }) => {
                 self.last_op += 1;
                 self.timers.insert(self.last_op, (time.after(*delay), summary.clone()));
@@ -50,7 +73,7 @@ impl Outline {
             Entry::Command(Command::Cancel { op, .. } | Command::Detach { op }) => {
                 self.timers.remove(op);
             }
-            Entry::Command(Command::Wait(_) | Command::Finish(_))
+            Entry::Command(Command::RejectUpdate { .. } | Command::Wait(_) | Command::Finish(_))
             | Entry::Read { .. }
             | Entry::Note(_)
             | Entry::Marker { .. } => {}

@@ -6,26 +6,39 @@ use bytes::Bytes;
 
 use crate::call::{Call, Command, MarkerCall, Read};
 use crate::codec::{self, DecodeError};
+use crate::ids::Digest;
 use crate::journal::{End, Entry, Position, Record, Step};
 use crate::mismatch::{Attempt, Mismatch, same_command};
 
 /// The recorded steps that a replay has not reached yet. Decoded one at a time.
 #[derive(Debug)]
-pub(crate) struct Tape(VecDeque<Bytes>);
+pub(crate) struct Tape {
+    records: VecDeque<Bytes>,
+    code: Digest,
+}
 
 impl Tape {
-    pub(crate) fn new(records: Vec<Bytes>) -> Self {
-        Self(records.into())
+    /// The records of a run that was started with this code.
+    pub(crate) fn new(code: Digest, records: Vec<Bytes>) -> Self {
+        Self { records: records.into(), code }
     }
 
     /// The next step and the bytes of its record; `None` at the journal's end. A record that is no step
-    /// ends what a guest can replay.
+    /// ends what a guest can replay, unless it says that other code goes on.
     pub(crate) fn next(&mut self) -> Result<Option<(Step, usize)>, DecodeError> {
-        let Some(bytes) = self.0.pop_front() else { return Ok(None) };
-        match codec::decode("journal record", &bytes)? {
-            Record::Step(step) => Ok(Some((step, bytes.len()))),
-            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => Ok(None),
+        while let Some(bytes) = self.records.pop_front() {
+            match codec::decode("journal record", &bytes)? {
+                Record::Step(step) => return Ok(Some((step, bytes.len()))),
+                Record::Moved(moved) => self.code = moved.code.digest,
+                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => return Ok(None),
+            }
         }
+        Ok(None)
+    }
+
+    /// The code that has made the latest step.
+    pub(crate) fn code(&self) -> Digest {
+        self.code
     }
 }
 
@@ -39,6 +52,9 @@ pub(crate) struct Cursor {
     index: usize,
     /// How many of the reads of a read entry were made.
     used: u64,
+    /// The same code made the step: its reads match too.
+    exact: bool,
+    reads_differ: bool,
 }
 
 type Matched = Result<(), Box<Mismatch>>;
@@ -47,8 +63,13 @@ type Matched = Result<(), Box<Mismatch>>;
 pub(crate) type Markers = BTreeMap<String, u32>;
 
 impl Cursor {
-    pub(crate) fn new(step: u64, entries: Vec<Entry>, end: End) -> Self {
-        Self { step, entries, end, index: 0, used: 0 }
+    pub(crate) fn new(step: u64, entries: Vec<Entry>, end: End, exact: bool) -> Self {
+        Self { step, entries, end, index: 0, used: 0, exact, reads_differ: false }
+    }
+
+    /// Whether other code than that of the step has read something else.
+    pub(crate) fn reads_differ(&self) -> bool {
+        self.reads_differ
     }
 
     /// Matches a command by position and arguments, the step's last included.
@@ -68,7 +89,10 @@ impl Cursor {
 
     /// Matches a read by position.
     pub(crate) fn read(&mut self, read: Read, markers: &mut Markers) -> Matched {
-        self.skip_unasked(markers);
+        self.pass(
+            self.index + self.unasked(|entry| matches!(entry, Entry::Note(_) | Entry::Marker { .. })),
+            markers,
+        );
         match self.entries.get(self.index) {
             Some(Entry::Read { read: recorded, count }) if *recorded == read => {
                 self.used += 1;
@@ -79,7 +103,11 @@ impl Cursor {
                 Ok(())
             }
             Some(Entry::Read { .. } | Entry::Command(_) | Entry::Note(_) | Entry::Marker { .. }) | None => {
-                Err(self.mismatch(&Attempt::Call(&Call::Read(read))))
+                if self.exact {
+                    return Err(self.mismatch(&Attempt::Call(&Call::Read(read))));
+                }
+                self.reads_differ = true;
+                Ok(())
             }
         }
     }
@@ -101,26 +129,41 @@ impl Cursor {
         Box::new(Mismatch::new(Position { step: self.step, index }, &recorded, attempt))
     }
 
-    /// Moves past what no call is compared with: notes, and markers that were not asked for.
+    /// Moves past what no command is compared with: notes, markers that were not asked for, and the reads of
+    /// other code.
     fn skip_unasked(&mut self, markers: &mut Markers) {
         self.pass(self.compared(), markers);
     }
 
-    /// The next entry that a command or a read is compared with.
+    /// The next entry that a command is compared with; that of a read is no later.
     fn compared(&self) -> usize {
-        let unasked = self.entries[self.index..]
-            .iter()
-            .take_while(|entry| matches!(entry, Entry::Note(_) | Entry::Marker { .. }));
-        self.index + unasked.count()
+        self.index
+            + self.unasked(|entry| match entry {
+                Entry::Note(_) | Entry::Marker { .. } => true,
+                Entry::Read { .. } => !self.exact,
+                Entry::Command(_) => false,
+            })
+    }
+
+    /// How many of the next entries are such.
+    fn unasked(&self, is_unasked: impl Fn(&Entry) -> bool) -> usize {
+        self.entries[self.index..].iter().take_while(|entry| is_unasked(entry)).count()
     }
 
     /// Moves on to `index`. Markers on the way are remembered: the code may ask for them later, in another
     /// order than it did. An answer that the run has had already stands.
     fn pass(&mut self, index: usize, markers: &mut Markers) {
         for entry in &self.entries[self.index..index] {
-            if let Entry::Marker { id, version } = entry {
-                markers.entry(id.clone()).or_insert(*version);
+            match entry {
+                Entry::Marker { id, version } => {
+                    markers.entry(id.clone()).or_insert(*version);
+                }
+                Entry::Read { .. } => self.reads_differ = true,
+                Entry::Note(_) | Entry::Command(_) => {}
             }
+        }
+        if index > self.index {
+            self.used = 0;
         }
         self.index = index;
     }

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use crate::codec;
 use crate::failure::Failure;
 use crate::ids::Op;
+use crate::limits::ELEMENT_BYTES;
 use crate::time::Timestamp;
 
 /// A retry policy. The defaults are Temporal's: 1 s, coefficient 2.0, at most 100 times the initial
@@ -88,6 +89,11 @@ impl RetryPolicy {
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The size that counts against limits, in bytes.
+    pub fn size(&self) -> usize {
+        self.non_retryable_error_types.iter().map(|name| ELEMENT_BYTES + name.len()).sum()
     }
 
     /// How long an activity waits after its attempt number `attempt` (from 1) failed: the interval less its

@@ -10,13 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use refrain_engine::call::{Call, Command, Completion, Interest, MarkerCall, Read, Reply};
+use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::Op;
 use refrain_engine::mailbox::{Event, Item};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::{ClosedStep, Effect, Halt};
 use refrain_engine::time::Timestamp;
 
-use support::{Sim, activity, completed, log, signal, start_activity};
+use support::{CHILD, Sim, activity, child, completed, execution, log, signal, start_activity, update};
 
 /// A workflow whose every call depends on its genes and on all answers so far: an answer that differed would
 /// make it take another way.
@@ -27,11 +28,23 @@ struct Workflow<'a> {
     last_op: Op,
     /// Ops whose end may still come.
     open: Vec<Op>,
+    /// Updates that the step was given and has not answered.
+    asked: Vec<u64>,
+    /// Updates that were accepted and not completed.
+    accepted: Vec<u64>,
 }
 
 impl<'a> Workflow<'a> {
     fn new(genes: &'a [u8]) -> Self {
-        Self { genes, at: 0, answers: DefaultHasher::new(), last_op: 0, open: Vec::new() }
+        Self {
+            genes,
+            at: 0,
+            answers: DefaultHasher::new(),
+            last_op: 0,
+            open: Vec::new(),
+            asked: Vec::new(),
+            accepted: Vec::new(),
+        }
     }
 
     fn next(&mut self) -> Call {
@@ -42,7 +55,7 @@ impl<'a> Workflow<'a> {
         self.at += 1;
         let choice = u64::from(*gene) ^ self.answers.finish();
         let any_op = choice / 16 % self.last_op.max(1) + 1;
-        match choice % 16 {
+        match choice % 20 {
             0..3 => start_activity(activity(&format!("a{}", choice / 16 % 100))),
             3 | 4 => Call::Command(Command::StartTimer {
                 delay: Duration::from_secs(choice / 16 % 9),
@@ -64,6 +77,25 @@ impl<'a> Workflow<'a> {
                 Call::Command(Command::Wait(Interest::Ops(self.open.iter().copied().step_by(2).collect())))
             }
             13 => Call::Command(Command::Wait(Interest::OpsAndMessages(self.open.clone()))),
+            14 => Call::Command(Command::StartChild(Box::new(child("c")))),
+            15 => {
+                let (target, name, input) = (execution("other"), "go".to_owned(), Payload::null());
+                Call::Command(Command::Signal { target, name, input })
+            }
+            16 | 17 if !self.asked.is_empty() => {
+                let request = self.asked.remove(0);
+                if choice.is_multiple_of(3) {
+                    let reason = Failure::new(FailureKind::Application, "No", "no");
+                    Call::Command(Command::RejectUpdate { request, reason })
+                } else {
+                    self.accepted.push(request);
+                    Call::Command(Command::AcceptUpdate { request })
+                }
+            }
+            16..=18 if !self.accepted.is_empty() => {
+                let (request, outcome) = (self.accepted.remove(0), Outcome::Completed(Payload::null()));
+                Call::Command(Command::CompleteUpdate { request, outcome })
+            }
             _ => Call::Command(Command::Wait(Interest::Everything)),
         }
     }
@@ -75,7 +107,20 @@ impl<'a> Workflow<'a> {
                 self.last_op = *op;
                 self.open.push(*op);
             }
+            Reply::Child { started, finished } => {
+                self.last_op = *finished;
+                self.open.extend([*started, *finished]);
+            }
             Reply::Events(events) => {
+                // What the step before left unanswered was rejected at its end.
+                self.asked.clear();
+                self.asked.extend(events.iter().filter_map(|event| match event {
+                    Event::Update { request, .. } => Some(*request),
+                    Event::Finished { .. }
+                    | Event::Signal { .. }
+                    | Event::Query { .. }
+                    | Event::CancelRequested { .. } => None,
+                }));
                 let ended =
                     |op: &Op| events.iter().any(|e| matches!(e, Event::Finished { op: of, .. } if of == op));
                 self.open.retain(|op| !ended(op));
@@ -125,8 +170,20 @@ impl World {
                 Effect::StartTimer { op, deadline, .. } => {
                     self.open.insert(*op, Item::TimerFired { op: *op, deadline: *deadline });
                 }
-                Effect::CancelTimer { op, .. } | Effect::CancelActivity { op, .. } => self.canceled.push(*op),
-                Effect::Detach { .. } => {}
+                Effect::StartChild { started, finished, .. } => {
+                    let (workflow_id, run_id) = (execution("child").workflow_id, CHILD);
+                    self.open.insert(*started, Item::ChildStarted { op: *started, workflow_id, run_id });
+                    let outcome = Outcome::Completed(Payload::null());
+                    self.open.insert(*finished, Item::ChildClosed { op: *finished, outcome });
+                }
+                Effect::Signal { op, .. } | Effect::RequestCancel { op, .. } => {
+                    let outcome = Outcome::Completed(Payload::null());
+                    self.open.insert(*op, Item::Sent { op: *op, outcome });
+                }
+                Effect::CancelTimer { op, .. }
+                | Effect::CancelActivity { op, .. }
+                | Effect::CancelChild { op, .. } => self.canceled.push(*op),
+                Effect::Update { .. } | Effect::Detach { .. } => {}
             }
         }
     }
@@ -140,6 +197,7 @@ impl World {
         }
         if all || seed.is_multiple_of(3) {
             arrivals.push(signal("go", &seed.to_string()));
+            arrivals.push(update(&format!("u{seed}"), "add"));
         }
         let ends: Vec<Op> =
             self.open.keys().copied().filter(|op| all || (op + u64::from(seed)).is_multiple_of(4)).collect();

@@ -18,9 +18,7 @@ use refrain_engine::payload::Payload;
 use refrain_engine::run::Run;
 use refrain_engine::scripted::{ScriptedGuests, trap};
 
-use support::{START, activity, completed, started};
-
-const CODE: Digest = Digest([1; 32]);
+use support::{CODE, START, activity, completed, started};
 
 /// A script waits for its owner alone, so nothing here is ever pending.
 fn drive<T>(future: impl Future<Output = T>) -> T {
@@ -77,7 +75,7 @@ fn a_dropped_guest_comes_back_by_replay() {
     let (mut run, _) = drive(open(&guests).run(new_run()));
     let record = run.close_step().expect("a live step").record;
 
-    let run = Run::replay(Arc::new(started()), vec![record], 2).expect("it decodes");
+    let run = Run::replay(Arc::new(started()), vec![record], CODE, 2).expect("it decodes");
     let mut guest = open(&guests);
     let (mut run, stop) = drive(guest.run(Box::new(run)));
     assert!(matches!(stop, Stop::Wait) && run.close_step().is_none(), "nothing new was made");
@@ -152,7 +150,7 @@ fn a_trap_is_a_trap_live_and_a_mismatch_in_replay() {
     });
     let (mut run, _) = drive(open(&waits).run(new_run()));
     let record = run.close_step().expect("a live step").record;
-    let replayed = Run::replay(Arc::new(started()), vec![record], 1).expect("it decodes");
+    let replayed = Run::replay(Arc::new(started()), vec![record], CODE, 1).expect("it decodes");
     let (_, stop) = drive(open(&traps).run(Box::new(replayed)));
     let Stop::Mismatch(mismatch) = stop else { panic!("{stop:?}") };
     assert_eq!(mismatch.attempted, "a trap: unreachable");

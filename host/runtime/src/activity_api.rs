@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_engine::activity::{Activity, Phase};
-use refrain_engine::codec;
+use refrain_engine::activity::Phase;
 use refrain_engine::ids::{Namespace, Op, check_name};
 use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{HeartbeatRow, Prefix, RunKey};
+use refrain_store::schema::RunKey;
 
 use crate::activity_types::{
     ActivityProgress, ActivityRef, ActivityTask, Control, HeartbeatAnswer, PollTask, Report, TaskQueueInfo,
@@ -17,10 +16,12 @@ use crate::activity_types::{
 use crate::attempts::{Beat, PollKey};
 use crate::error::Error;
 use crate::inspect;
-use crate::owner::{Message, read_all};
+use crate::owner::Message;
 use crate::queues::PollId;
+use crate::rows;
 use crate::runtime::{MAX_REASON_BYTES, Runtime};
 use crate::shared::Shared;
+use crate::stale;
 use crate::start::within_payload_limit;
 use crate::task_token::TaskToken;
 use crate::tasks;
@@ -256,7 +257,7 @@ fn handed_out(
     let poll =
         PollKey { namespace: namespace.clone(), queue: poll.queue.clone(), poll_id: poll.poll_id.clone() };
     let Some((key, op, starts)) = shared.attempts.of_poll(&poll) else { return Ok(None) };
-    let Some(activity) = read_activity(shared, &key, op)? else { return Ok(None) };
+    let Some(activity) = rows::find_activity(&*shared.store, &key, op)? else { return Ok(None) };
     if activity.check_current(starts).is_err() {
         return Ok(None);
     }
@@ -264,38 +265,19 @@ fn handed_out(
     Ok(Some(tasks::of(&started, &activity)))
 }
 
-fn read_activity(shared: &Shared, key: &RunKey, op: Op) -> Result<Option<Activity>, Error> {
-    let row = key.activity(op);
-    let row = shared.store.get(row.table, &row.bytes)?;
-    Ok(row.map(|row| codec::decode("activity", &row)).transpose()?)
-}
-
 /// Why nobody hears a heartbeat.
 fn why_stale(shared: &Shared, key: &RunKey, op: Op, starts: Option<u32>) -> Result<Error, Error> {
-    let head = match inspect::read_head(shared, key) {
-        Ok(stored) => stored.head,
-        Err(Error::NotFound { .. }) => {
-            let reason = format!("there is no run {} any more", key.run);
-            return Ok(Error::Stale { activity: op, reason });
-        }
-        Err(error) => return Err(error),
-    };
-    if head.status.is_closed() {
-        let reason = format!("run {} has ended: it is {}", key.run, head.status.as_str());
-        return Ok(Error::Stale { activity: op, reason });
+    let Some((started, stored)) = rows::find(&*shared.store, key)? else { return Ok(stale::no_run(key, op)) };
+    if let Some(closed) = Error::closed(&started, stored.head.status) {
+        return Ok(stale::ended(&closed, op));
     }
-    let reason = match (read_activity(shared, key, op)?, starts) {
-        (None, _) => "the activity has ended, or there never was one of this id".to_owned(),
-        (Some(activity), Some(starts)) if activity.check_current(starts).is_err() => {
-            activity.check_current(starts).map_or_else(|stale| stale.to_string(), |()| String::new())
-        }
-        // It has just begun, or is about to end.
-        (Some(activity), _) if matches!(activity.phase, Phase::Running { .. }) => {
-            return Ok(Error::Changing { activity: op });
-        }
-        (Some(_), _) => "no attempt of it runs".to_owned(),
-    };
-    Ok(Error::Stale { activity: op, reason })
+    let activity = rows::find_activity(&*shared.store, key, op)?;
+    if let Err(stale) = stale::check(op, activity.as_ref(), starts) {
+        return Ok(stale);
+    }
+    let runs = activity.is_some_and(|activity| matches!(activity.phase, Phase::Running { .. }));
+    // One that runs has just begun, or is about to end.
+    Ok(if runs { Error::Changing { activity: op } } else { stale::no_attempt(op) })
 }
 
 fn read_progress(
@@ -304,12 +286,9 @@ fn read_progress(
     seen: &BTreeMap<Op, Timestamp>,
 ) -> Result<Vec<ActivityProgress>, Error> {
     let mut progress = Vec::new();
-    for (row_key, row) in read_all(&*shared.store, &key.heartbeats())? {
-        let row: HeartbeatRow = codec::decode("heartbeat", &row)?;
-        let Some(op) = Prefix::last_number(&row_key).filter(|op| seen.get(op) != Some(&row.at)) else {
-            continue;
-        };
-        let Some(activity) = read_activity(shared, key, op)? else { continue };
+    let news = rows::read_heartbeats(&*shared.store, key)?.into_iter();
+    for (op, row) in news.filter(|(op, row)| seen.get(op) != Some(&row.at)) {
+        let Some(activity) = rows::find_activity(&*shared.store, key, op)? else { continue };
         progress.push(ActivityProgress {
             op,
             activity: activity.command.name,

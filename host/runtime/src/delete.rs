@@ -16,9 +16,8 @@ use refrain_store::{Batch, CommitError, Order, Store};
 
 use crate::error::Error;
 use crate::inspect;
-use crate::owner::read_all;
+use crate::rows;
 use crate::shared::Shared;
-use crate::start::current_run;
 use crate::types::Target;
 
 /// Rows of one batch: others' commits are not kept waiting by it.
@@ -58,13 +57,13 @@ fn check_closed(shared: &Shared, key: &RunKey) -> Result<(), Error> {
 /// list of the execution.
 fn runs_before(shared: &Shared, latest: &RunKey, id: &WorkflowId) -> Result<BTreeSet<RunId>, Error> {
     let prefix = Prefix::runs_of(&latest.namespace, id);
-    let listed = read_all(&*shared.store, &prefix)?;
+    let listed = rows::read_all(&*shared.store, &prefix)?;
     let mut runs: BTreeSet<RunId> =
         listed.iter().filter_map(|(key, _)| prefix.run_of_execution(key)).collect();
     let mut next = Some(latest.run);
     while let Some(run) = next {
         let key = RunKey::new(latest.namespace.clone(), run);
-        next = inspect::find_started(shared, &key)?.and_then(|started| started.continued_run_id);
+        next = rows::find_started(&*shared.store, &key)?.and_then(|started| started.continued_run_id);
         runs.insert(run);
     }
     runs.remove(&latest.run);
@@ -74,12 +73,7 @@ fn runs_before(shared: &Shared, latest: &RunKey, id: &WorkflowId) -> Result<BTre
 /// Deletes one run that has ended. False: somebody else has, or it has not.
 async fn delete_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, Error> {
     loop {
-        let Some(started) = inspect::find_started(shared, key)? else { return Ok(false) };
-        let stored = match inspect::read_head(shared, key) {
-            Ok(stored) => stored,
-            Err(Error::NotFound { .. }) => return Ok(false),
-            Err(error) => return Err(error),
-        };
+        let Some((started, stored)) = rows::find(&*shared.store, key)? else { return Ok(false) };
         if !stored.head.status.is_closed() {
             // It has begun since the runs were listed.
             return Ok(false);
@@ -120,7 +114,7 @@ async fn hide(
     ] {
         batch = batch.delete(row.table, row.bytes);
     }
-    let latest = current_run(shared, &key.namespace, &started.workflow_id);
+    let latest = rows::find_current_run(&*shared.store, &key.namespace, &started.workflow_id);
     if latest.is_ok_and(|latest| latest == Some(key.run)) {
         let execution = Key::current_run(&key.namespace, &started.workflow_id);
         let row = codec::encode(&CurrentRun { run: key.run });

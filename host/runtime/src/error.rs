@@ -3,12 +3,14 @@
 use refrain_engine::codec::DecodeError;
 use refrain_engine::failure::Failure;
 use refrain_engine::ids::{InvalidName, RunId};
+use refrain_engine::journal::Started;
 use refrain_engine::run::{NOT_HANDLED, NOT_SERVED, TRIED_TO_CHANGE};
 
 use refrain_store::schema::RunStatus;
 use refrain_store::{CommitError, StoreError};
 
 use crate::queues::QueueFull;
+use crate::rows::Unreadable;
 
 /// Why the runtime refused. Each has a [`hint`](Self::hint).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -178,6 +180,12 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// The error of who addresses a run that stands so, if it has ended.
+    pub(crate) fn closed(started: &Started, status: RunStatus) -> Option<Self> {
+        let id = started.workflow_id.to_string();
+        status.is_closed().then_some(Self::Closed { id, run_id: started.run_id, status })
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -247,6 +255,15 @@ fn known_types(known: &[String]) -> String {
         ": no component is uploaded".to_owned()
     } else {
         format!(": known are {}", known.join(", "))
+    }
+}
+
+impl From<Unreadable> for Error {
+    fn from(error: Unreadable) -> Self {
+        match error {
+            Unreadable::Store(error) => error.into(),
+            Unreadable::Damaged(error) => error.into(),
+        }
     }
 }
 

@@ -10,17 +10,14 @@ use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::history::describe_interest;
 use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::journal::{End, Record, Started};
-use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::outline::Outline;
 use refrain_engine::payload::Payload;
 use refrain_store::schema::{Prefix, RunKey, StoredHead, VisibilityRow, after};
 use refrain_store::{Order, Table};
 
 use crate::error::Error;
-use crate::owner::read_all;
-use crate::placing::read_activities;
+use crate::rows;
 use crate::shared::Shared;
-use crate::start::current_run;
 use crate::types::{
     Description, ListFilter, Page, PendingActivity, PendingTimer, RunResult, RunSummary, Target,
 };
@@ -37,39 +34,26 @@ pub(crate) fn resolve(shared: &Shared, namespace: &Namespace, target: &Target) -
     shared.check_namespace(namespace)?;
     let not_found = || Error::NotFound { what: "workflow", id: target.workflow_id.to_string() };
     let Some(run) = target.run_id else {
-        let current = current_run(shared, namespace, &target.workflow_id)?.ok_or_else(not_found)?;
-        return Ok(RunKey::new(namespace.clone(), current));
+        let current = rows::find_current_run(&*shared.store, namespace, &target.workflow_id)?;
+        return Ok(RunKey::new(namespace.clone(), current.ok_or_else(not_found)?));
     };
     let key = RunKey::new(namespace.clone(), run);
-    match find_started(shared, &key)? {
-        Some(started) if started.workflow_id == target.workflow_id && !is_deleting(shared, &key)? => Ok(key),
+    match rows::find(&*shared.store, &key)? {
+        Some((started, stored)) if started.workflow_id == target.workflow_id && !stored.head.deleting => {
+            Ok(key)
+        }
         Some(_) | None => Err(Error::NotFound { what: "run of this workflow", id: run.to_string() }),
     }
 }
 
-/// Whether nobody is to be told of the run any more.
-fn is_deleting(shared: &Shared, key: &RunKey) -> Result<bool, Error> {
-    let row = key.head();
-    let Some(head) = shared.store.get(row.table, &row.bytes)? else { return Ok(true) };
-    Ok(StoredHead::decode(&head)?.head.deleting)
-}
-
-pub(crate) fn find_started(shared: &Shared, key: &RunKey) -> Result<Option<Started>, Error> {
-    let row = key.started();
-    let bytes = shared.store.get(row.table, &row.bytes)?;
-    Ok(bytes.map(|bytes| codec::decode("run's start", &bytes)).transpose()?)
-}
-
 /// What the run began with.
 pub(crate) fn read_started(shared: &Shared, key: &RunKey) -> Result<Started, Error> {
-    find_started(shared, key)?.ok_or_else(|| not_found(key))
+    rows::find_started(&*shared.store, key)?.ok_or_else(|| not_found(key))
 }
 
 /// Where the run stands.
 pub(crate) fn read_head(shared: &Shared, key: &RunKey) -> Result<StoredHead, Error> {
-    let row = key.head();
-    let head = shared.store.get(row.table, &row.bytes)?.ok_or_else(|| not_found(key))?;
-    Ok(StoredHead::decode(&head)?)
+    rows::find_head(&*shared.store, key)?.ok_or_else(|| not_found(key))
 }
 
 fn not_found(key: &RunKey) -> Error {
@@ -77,8 +61,8 @@ fn not_found(key: &RunKey) -> Error {
 }
 
 fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
-    let rows = read_all(&*shared.store, &key.journal())?;
-    rows.iter().map(|(_, record)| Ok(codec::decode("journal record", record)?)).collect()
+    let records = rows::read_journal(&*shared.store, key)?;
+    records.iter().map(|record| Ok(codec::decode("journal record", record)?)).collect()
 }
 
 /// All that can be told of a run without its guest.
@@ -138,12 +122,9 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
 fn read_open(shared: &Shared, key: &RunKey) -> Result<(Outline, Vec<Activity>, BTreeSet<Op>), Error> {
     let mut outline = Outline::default();
     read_records(shared, key)?.iter().for_each(|record| outline.record(record));
-    let activities = read_activities(&*shared.store, key)?;
-    let arrivals: Result<Vec<MailboxEntry>, Error> = read_all(&*shared.store, &key.mailbox())?
-        .iter()
-        .map(|(_, row)| Ok(codec::decode("mailbox entry", row)?))
-        .collect();
-    let arrived = arrivals?.iter().filter_map(|entry| entry.item.op()).collect();
+    let activities = rows::read_activities(&*shared.store, key)?;
+    let arrivals = rows::read_mailbox(&*shared.store, key)?;
+    let arrived = arrivals.iter().filter_map(|entry| entry.item.op()).collect();
     Ok((outline, activities.into_iter().map(|(activity, _)| activity).collect(), arrived))
 }
 
@@ -230,6 +211,7 @@ fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload
             }),
             End::Finish(Completion::ContinueAsNew(_)) => Ok(Payload::null()),
         },
+        Record::Moved(_) => return Err(damaged()),
         Record::Terminated(terminated) => {
             Err(Failure::new(FailureKind::Terminated, "terminated", terminated.reason))
         }

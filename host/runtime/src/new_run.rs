@@ -49,6 +49,8 @@ impl NewRun {
             delayed_until: started.lifecycle.begins_at,
             paused: None,
             deleting: false,
+            code: None,
+            reset_to: None,
         };
         let stored = StoredHead { version: HeadVersion { version: 1, fence: boot }, head };
         let key = RunKey::new(started.namespace.clone(), started.run_id);
@@ -93,7 +95,7 @@ impl NewRun {
         }
         // Until its delay is over a run needs no owner.
         if stored.head.has_work() {
-            shared.registry.send(shared, &key, Message::Begin { started, stored });
+            shared.registry.send(shared, &key, Message::Begin { started, stored: Box::new(stored) });
         }
     }
 }

@@ -1,26 +1,19 @@
 //! Where an activity that has not closed belongs, from its row alone: for a boot, and for an owner that comes back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use refrain_engine::activity::{Activity, Phase, Runner};
-use refrain_engine::codec::{self, DecodeError};
+use refrain_engine::call::DEFAULT_FAIRNESS_WEIGHT;
 use refrain_engine::failure::Failure;
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{HeartbeatRow, Prefix, RunKey};
-use refrain_store::{Store, StoreError};
+use refrain_store::schema::RunKey;
 
 use crate::attempts::{Attempt, Beat, PollKey};
-use crate::error::Error;
-use crate::owner::read_all;
 use crate::queues::Task;
 use crate::shared::Shared;
 
 /// The priority of an activity that names none: the middle of 1 to 5.
 const DEFAULT_PRIORITY: u8 = 3;
-
-/// The weight of a fairness key that names none.
-const DEFAULT_WEIGHT: f64 = 1.0;
 
 /// Where an activity belongs.
 pub(crate) enum Place {
@@ -52,8 +45,7 @@ pub(crate) fn place(shared: &Arc<Shared>, key: &RunKey, run_queue: &str, activit
             None => Place::Queue,
         },
         Phase::Running { runner: Runner::Host, boot, .. } => {
-            let runs = *boot == shared.boot
-                && shared.attempts.get(key, activity.op).is_some_and(|found| found.starts == activity.starts);
+            let runs = *boot == shared.boot && shared.attempts.of(key, activity).is_some();
             if runs { Place::Runs } else { Place::Lost }
         }
         Phase::Running { runner: Runner::Worker { poll_id, .. }, .. } => {
@@ -75,7 +67,7 @@ pub(crate) fn place(shared: &Arc<Shared>, key: &RunKey, run_queue: &str, activit
 /// Puts an attempt among those that run, unless it is there. It had no host to send heartbeats to, so its silence
 /// begins now.
 fn resume(shared: &Shared, key: &RunKey, activity: &Activity, attempt: impl FnOnce() -> Attempt) {
-    if shared.attempts.get(key, activity.op).is_some_and(|found| found.starts == activity.starts) {
+    if shared.attempts.of(key, activity).is_some() {
         return;
     }
     let attempt = attempt().silent_since(shared.now()).told_of(activity);
@@ -86,60 +78,6 @@ fn resume(shared: &Shared, key: &RunKey, activity: &Activity, attempt: impl FnOn
     shared.attempts.insert(key, activity.op, Arc::new(attempt));
 }
 
-/// The activities of a run that have not closed, each with the newest heartbeat of the attempt that runs, and
-/// whether a heartbeat has a row.
-///
-/// # Errors
-/// When the store cannot be read, or has something else.
-pub(crate) fn read_activities(store: &dyn Store, key: &RunKey) -> Result<Vec<(Activity, bool)>, Unreadable> {
-    let rows = read_all(store, &key.activities())?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut heartbeats = BTreeMap::new();
-    for (key, row) in read_all(store, &key.heartbeats())? {
-        let row: HeartbeatRow = codec::decode("heartbeat", &row)?;
-        heartbeats.extend(Prefix::last_number(&key).map(|op| (op, row)));
-    }
-    let restore = |row: &[u8]| {
-        let mut activity: Activity = codec::decode("activity", row)?;
-        let heartbeat = heartbeats.remove(&activity.op);
-        let has_heartbeat = heartbeat.is_some();
-        if let Some(row) = heartbeat {
-            with_heartbeat(&mut activity, row);
-        }
-        Ok((activity, has_heartbeat))
-    };
-    rows.iter().map(|(_, row)| row.as_ref()).map(restore).collect()
-}
-
-/// Why rows cannot be used.
-pub(crate) enum Unreadable {
-    Store(StoreError),
-    Damaged(DecodeError),
-}
-
-impl From<StoreError> for Unreadable {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<DecodeError> for Unreadable {
-    fn from(error: DecodeError) -> Self {
-        Self::Damaged(error)
-    }
-}
-
-impl From<Unreadable> for Error {
-    fn from(error: Unreadable) -> Self {
-        match error {
-            Unreadable::Store(error) => error.into(),
-            Unreadable::Damaged(error) => error.into(),
-        }
-    }
-}
-
 /// When something is due for an activity that nobody brings about: a timeout, or its next attempt.
 pub(crate) fn due(activity: &Activity, attempt: Option<&Attempt>) -> Option<Timestamp> {
     let timeout = activity.next_timeout(attempt.and_then(Attempt::heard)).map(|(at, _)| at);
@@ -148,16 +86,6 @@ pub(crate) fn due(activity: &Activity, attempt: Option<&Attempt>) -> Option<Time
         Phase::Scheduled { .. } | Phase::Running { .. } => None,
     };
     [timeout, retry, attempt.and_then(Attempt::keep_at)].into_iter().flatten().min()
-}
-
-/// The newest heartbeat of an attempt belongs to the activity while that attempt runs.
-fn with_heartbeat(activity: &mut Activity, row: HeartbeatRow) {
-    if activity.check_current(row.starts).is_ok() {
-        activity.heartbeat_at = Some(row.at);
-        if row.details.is_some() {
-            activity.heartbeat = row.details;
-        }
-    }
 }
 
 /// An activity as its task queue sees it.
@@ -171,7 +99,10 @@ pub(crate) fn task(key: &RunKey, run_queue: &str, activity: &Activity) -> Task {
         activity: activity.command.name.clone(),
         priority: options.priority.unwrap_or(DEFAULT_PRIORITY),
         fairness_key: options.fairness.as_ref().map(|fairness| fairness.key.clone()).unwrap_or_default(),
-        fairness_weight: options.fairness.as_ref().map_or(DEFAULT_WEIGHT, |fairness| fairness.weight),
+        fairness_weight: options
+            .fairness
+            .as_ref()
+            .map_or(DEFAULT_FAIRNESS_WEIGHT, |fairness| fairness.weight),
         since,
     }
 }

@@ -14,7 +14,6 @@ use refrain_engine::guest::{OpenError, Stop};
 use refrain_engine::history::History;
 use refrain_engine::journal::{End, Record, Started};
 use refrain_engine::limits::Profile;
-use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::run::{Query, Run};
 use refrain_store::schema::{Head, RunKey, RunStatus};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::Error;
 use crate::executor::panic_message;
 use crate::inspect::{read_head, read_started};
-use crate::owner::read_all;
+use crate::rows;
 use crate::runtime::blocking;
 use crate::shared::Shared;
 use crate::types::{Consistency, QueryAnswer, QueryRequest};
@@ -117,22 +116,24 @@ async fn owes(shared: &Arc<Shared>, key: &RunKey, before: u64) -> Result<bool, E
     let (shared, key) = (Arc::clone(shared), key.clone());
     blocking(move || {
         // The mailbox first: a step that takes an entry meanwhile is in the journal then.
-        let rows = read_all(&*shared.store, &key.mailbox())?;
-        let arrived: Result<Vec<MailboxEntry>, _> =
-            rows.iter().map(|(_, entry)| codec::decode("mailbox entry", entry)).collect();
-        let arrived = arrived?;
+        let arrived = rows::read_mailbox(&*shared.store, &key)?;
         let records = read_head(&shared, &key)?.head.records;
-        let last = key.record(records.saturating_sub(1));
-        let Some(last) = shared.store.get(last.table, &last.bytes)? else { return Ok(true) };
-        Ok(match codec::decode("journal record", &last)? {
-            Record::Step(step) => match step.end {
-                End::Wait(interest) => {
-                    interest.takes_any(arrived.iter().filter(|entry| entry.number < before))
-                }
-                End::Finish(_) => false,
-            },
-            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => false,
-        })
+        // The last step: a move may have been recorded after it.
+        for number in (0..records).rev() {
+            let record = key.record(number);
+            let Some(record) = shared.store.get(record.table, &record.bytes)? else { return Ok(true) };
+            return Ok(match codec::decode("journal record", &record)? {
+                Record::Step(step) => match step.end {
+                    End::Wait(interest) => {
+                        interest.takes_any(arrived.iter().filter(|entry| entry.number < before))
+                    }
+                    End::Finish(_) => false,
+                },
+                Record::Moved(_) => continue,
+                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => false,
+            });
+        }
+        Ok(true)
     })
     .await
 }
@@ -141,21 +142,22 @@ async fn owes(shared: &Arc<Shared>, key: &RunKey, before: u64) -> Result<bool, E
 async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Result<QueryAnswer, Error> {
     let QueryRequest { name, input, at, .. } = request;
     let (reading, of) = (Arc::clone(shared), key.clone());
-    let (started, records) = blocking(move || {
+    let (started, code, records) = blocking(move || {
         let started = read_started(&reading, &of)?;
-        let mut records = read_records(&reading, &of)?;
+        let moved_to = read_head(&reading, &of)?.head.code;
+        let code = moved_to.map_or(started.digest, |code| code.digest);
+        let mut records = rows::read_journal(&*reading.store, &of)?;
         if let Some(event) = at {
             records.truncate(records_up_to(&started, &records, event)?);
         }
-        Ok((started, records))
+        Ok((started, code, records))
     })
     .await?;
     let profile = Profile::get(started.profile).ok_or_else(|| {
         Error::Internal(format!("determinism profile {} is not of this host", started.profile))
     })?;
-    let digest = started.digest;
-    let run = Run::query(Arc::new(started), records, shared.boot, Query { name, input })?;
-    let mut guest = match shared.guests.open(digest, profile).await {
+    let run = Run::query(Arc::new(started), records, code, shared.boot, Query { name, input })?;
+    let mut guest = match shared.guests.open(code, profile).await {
         Ok(guest) => guest,
         Err(error @ OpenError::Unavailable(_)) => return Err(Error::QueryBusy { what: error.to_string() }),
         Err(error @ (OpenError::Unknown(_) | OpenError::Unusable { .. })) => {
@@ -178,11 +180,6 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
         Stop::Unavailable(reason) => Err(Error::QueryBusy { what: reason }),
         Stop::Wait | Stop::Finished => Err(Error::Internal("a query came to no answer".to_owned())),
     }
-}
-
-fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Bytes>, Error> {
-    let rows = read_all(&*shared.store, &key.journal())?;
-    Ok(rows.into_iter().map(|(_, record)| record).collect())
 }
 
 /// How many records there are up to the end of the step that an event belongs to.

@@ -5,18 +5,15 @@
 
 use std::sync::Arc;
 
-use refrain_engine::activity::Activity;
-use refrain_engine::codec;
 use refrain_engine::ids::Namespace;
-use refrain_engine::journal::Started;
 use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Batch, Order, Store, StoreError, Table};
 use tokio::sync::Semaphore;
 
 use crate::error::Error;
-use crate::inspect;
 use crate::owner::Message;
-use crate::placing::{self, Place, Unreadable, read_activities};
+use crate::placing::{self, Place};
+use crate::rows::{self, Unreadable};
 use crate::shared::Shared;
 
 /// Rows of one read.
@@ -95,33 +92,7 @@ fn place_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, StoreError> {
         // Its owner has come first, and places them itself.
         return Ok(true);
     }
-    let placed = read_placed(shared, key).map(|(started, activities)| {
-        let (mut due, mut needs_owner) = (None, false);
-        for (activity, _) in &activities {
-            match placing::place(shared, key, &started.task_queue, activity) {
-                Place::Queue => {
-                    let task = placing::task(key, &started.task_queue, activity);
-                    needs_owner |= shared.queues.wait(task).is_err();
-                }
-                Place::Runs | Place::Waits => {}
-                Place::Here | Place::Lost | Place::Refused(_) => needs_owner = true,
-            }
-            let attempt = shared.attempts.get(key, activity.op);
-            due = [due, placing::due(activity, attempt.as_deref())].into_iter().flatten().min();
-        }
-        shared.alarms.set(key, due);
-        if has_ended(shared, key) {
-            // Its owner came meanwhile and ended it, and had nothing of this to take away.
-            shared.alarms.set(key, None);
-            for (activity, _) in &activities {
-                shared.queues.withdraw(key, activity.op);
-                shared.attempts.remove(key, activity.op);
-            }
-            return true;
-        }
-        !needs_owner
-    });
-    match placed {
+    match try_to_place(shared, key) {
         Ok(placed) => Ok(placed),
         Err(Unreadable::Store(error)) => Err(error),
         // Its owner parks the run, and no other one is the worse for it.
@@ -129,18 +100,33 @@ fn place_run(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, StoreError> {
     }
 }
 
-fn has_ended(shared: &Shared, key: &RunKey) -> bool {
-    match inspect::read_head(shared, key) {
-        Ok(stored) => stored.head.status.is_closed(),
-        Err(error) => matches!(error, Error::NotFound { .. }),
+fn try_to_place(shared: &Arc<Shared>, key: &RunKey) -> Result<bool, Unreadable> {
+    let Some(started) = rows::find_started(&*shared.store, key)? else { return Ok(true) };
+    let activities = rows::read_activities(&*shared.store, key)?;
+    let (mut due, mut needs_owner) = (None, false);
+    for (activity, _) in &activities {
+        match placing::place(shared, key, &started.task_queue, activity) {
+            Place::Queue => {
+                let task = placing::task(key, &started.task_queue, activity);
+                needs_owner |= shared.queues.wait(task).is_err();
+            }
+            Place::Runs | Place::Waits => {}
+            Place::Here | Place::Lost | Place::Refused(_) => needs_owner = true,
+        }
+        let attempt = shared.attempts.of(key, activity);
+        due = [due, placing::due(activity, attempt.as_deref())].into_iter().flatten().min();
     }
-}
-
-/// What a run with activities began with, and the activities.
-fn read_placed(shared: &Shared, key: &RunKey) -> Result<(Started, Vec<(Activity, bool)>), Unreadable> {
-    let row = key.started();
-    let started = shared.store.get(row.table, &row.bytes)?.unwrap_or_default();
-    Ok((codec::decode("run's start", &started)?, read_activities(&*shared.store, key)?))
+    shared.alarms.set(key, due);
+    if rows::find_head(&*shared.store, key)?.is_some_and(|stored| !stored.head.status.is_closed()) {
+        return Ok(!needs_owner);
+    }
+    // Its owner came meanwhile and ended it, and had nothing of this to take away.
+    shared.alarms.set(key, None);
+    for (activity, _) in &activities {
+        shared.queues.withdraw(key, activity.op);
+        shared.attempts.remove(key, activity.op);
+    }
+    Ok(true)
 }
 
 /// Wakes the runs that have a step to make, or deliveries.

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::new_run::NewRun;
 use crate::owner::{Message, put};
+use crate::rows;
 use crate::shared::{Shared, random};
 use crate::types::{
     IdConflictPolicy, IdReusePolicy, SendSignal, StartSignal, StartWorkflow, StartedWorkflow,
@@ -57,7 +58,7 @@ pub(crate) async fn start_workflow(
         {
             return Ok(answer);
         }
-        let current = current_run(shared, namespace, &start.started.workflow_id)?;
+        let current = rows::find_current_run(&*shared.store, namespace, &start.started.workflow_id)?;
         let met = current.map_or(Ok(Met::Nothing), |current| start.meet(shared, current))?;
         if !matches!(met, Met::Answer(_) | Met::UseExisting(_)) {
             shared.queues.check_room(namespace, &start.started.task_queue)?;
@@ -110,6 +111,8 @@ fn started(
         seed: random()?,
         parent: None,
         root: None,
+        parent_op: None,
+        forks: Vec::new(),
         request_id: request.request_id.clone(),
         memo: request.memo.clone(),
         boot: shared.boot,
@@ -153,10 +156,9 @@ impl Start {
             return Ok(Met::Answer(self.answer(current, true)));
         }
         let key = RunKey::new(self.started.namespace.clone(), current);
-        let (start, head) = (key.started(), key.head());
-        let rows = (shared.store.get(start.table, &start.bytes)?, shared.store.get(head.table, &head.bytes)?);
-        let (Some(start), Some(head)) = rows else { return Ok(Met::Nothing) };
-        let existing: Started = codec::decode("run's start", &start)?;
+        let Some((existing, StoredHead { head, .. })) = rows::find(&*shared.store, &key)? else {
+            return Ok(Met::Nothing);
+        };
         let request_id = self.request.request_id.as_ref();
         if request_id.is_some() && existing.request_id.as_ref() == request_id {
             return Ok(Met::Answer(self.answer(current, false)));
@@ -169,7 +171,7 @@ impl Start {
                 return Ok(Met::Answer(self.answer(current, false)));
             }
         }
-        let (id, status) = (self.started.workflow_id.to_string(), StoredHead::decode(&head)?.head.status);
+        let (id, status) = (self.started.workflow_id.to_string(), head.status);
         if status.is_closed() {
             let may_follow = match self.request.id_reuse_policy {
                 IdReusePolicy::AllowDuplicate => true,
@@ -343,24 +345,9 @@ pub(crate) fn within_payload_limit(what: &'static str, bytes: usize) -> Result<(
     })
 }
 
-/// The latest run of an execution.
-pub(crate) fn current_run(
-    shared: &Shared,
-    namespace: &Namespace,
-    id: &WorkflowId,
-) -> Result<Option<RunId>, Error> {
-    let key = Key::current_run(namespace, id);
-    let Some(row) = shared.store.get(key.table, &key.bytes)? else { return Ok(None) };
-    let CurrentRun { run } = codec::decode("execution", &row)?;
-    Ok(Some(run))
-}
-
 /// The answer that a start without a workflow id was given.
 fn answered(shared: &Shared, namespace: &Namespace, request: &Key) -> Result<Option<StartedWorkflow>, Error> {
-    let Some(row) = shared.store.get(request.table, &request.bytes)? else { return Ok(None) };
-    let CurrentRun { run } = codec::decode("start request", &row)?;
-    let key = RunKey::new(namespace.clone(), run).started();
-    let Some(started) = shared.store.get(key.table, &key.bytes)? else { return Ok(None) };
-    let Started { workflow_id, .. } = codec::decode("run's start", &started)?;
-    Ok(Some(StartedWorkflow { workflow_id, run_id: run, created: false }))
+    let Some(run_id) = rows::find_run(&*shared.store, request)? else { return Ok(None) };
+    let started = rows::find_started(&*shared.store, &RunKey::new(namespace.clone(), run_id))?;
+    Ok(started.map(|Started { workflow_id, .. }| StartedWorkflow { workflow_id, run_id, created: false }))
 }

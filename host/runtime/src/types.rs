@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use refrain_engine::child::IdReusePolicy;
 use refrain_engine::failure::Failure;
 use refrain_engine::history::HistoryEvent;
 use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
@@ -104,18 +105,6 @@ pub struct StartSignal {
     pub name: String,
     /// Its argument.
     pub input: Payload,
-}
-
-/// Whether a start may use the id of runs that have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IdReusePolicy {
-    /// It may.
-    #[default]
-    AllowDuplicate,
-    /// Only if the latest run did not complete.
-    AllowDuplicateFailedOnly,
-    /// It may not.
-    RejectDuplicate,
 }
 
 /// What a start does that finds a run of its id that has not ended.

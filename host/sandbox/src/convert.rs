@@ -1,12 +1,15 @@
 //! Between the types of the WIT package and the engine's. What a record allows that the engine has no word
 //! for (an unknown option, a nanosecond count of a second and more) is the guest's misuse, named by field.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_engine::call::{
     ActivityOptions, Cancellation, Completion, DEFAULT_FAIRNESS_WEIGHT, Fairness, Interest, Level, NextRun,
 };
+use refrain_engine::child::{ChildCancellation, ChildOptions, IdReusePolicy, ParentClosePolicy};
 use refrain_engine::failure::{Cause, Failure, FailureKind, Outcome};
+use refrain_engine::ids::{RunId, WorkflowId};
 use refrain_engine::journal::ExecutionRef;
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
@@ -14,7 +17,7 @@ use refrain_engine::retry::{DEFAULT_BACKOFF_COEFFICIENT, DEFAULT_INITIAL_INTERVA
 use refrain_engine::run::RunInfo;
 use refrain_engine::time::Timestamp;
 
-use crate::bindings::refrain::workflow::{activity, context, log, messages, types, wait};
+use crate::bindings::refrain::workflow::{activity, child, context, log, messages, types, wait};
 use crate::more::More;
 use crate::state::HostTrap;
 
@@ -85,6 +88,57 @@ pub(crate) fn activity_options(options: activity::Options, local: bool) -> Resul
     })
 }
 
+pub(crate) fn child_options(options: child::Options) -> Result<ChildOptions, Misuse> {
+    More::new("options.more", options.more, &[])?;
+    let workflow_id = options.workflow_id.map(|id| workflow_id("workflow-id", id)).transpose()?;
+    Ok(ChildOptions {
+        workflow_id,
+        id_reuse: match options.id_reuse {
+            child::IdReusePolicy::Allow => IdReusePolicy::AllowDuplicate,
+            child::IdReusePolicy::AllowFailedOnly => IdReusePolicy::AllowDuplicateFailedOnly,
+            child::IdReusePolicy::Reject => IdReusePolicy::RejectDuplicate,
+        },
+        component: options.component,
+        task_queue: options.task_queue,
+        execution_timeout: optional_duration("execution-timeout", options.execution_timeout)?,
+        run_timeout: optional_duration("run-timeout", options.run_timeout)?,
+        retry: options.retry.map(retry_policy).transpose()?,
+        parent_close: match options.parent_close {
+            child::ParentClosePolicy::Terminate => ParentClosePolicy::Terminate,
+            child::ParentClosePolicy::RequestCancel => ParentClosePolicy::RequestCancel,
+            child::ParentClosePolicy::Abandon => ParentClosePolicy::Abandon,
+        },
+        cancellation: match options.cancellation {
+            child::Cancellation::TryCancel => ChildCancellation::TryCancel,
+            child::Cancellation::WaitForCancellation => ChildCancellation::WaitForCancellation,
+            child::Cancellation::Abandon => ChildCancellation::Abandon,
+        },
+        memo: memo(options.memo)?,
+        summary: options.summary,
+    })
+}
+
+fn memo(memo: Vec<(String, types::Payload)>) -> Result<Vec<(String, Payload)>, Misuse> {
+    let mut keys = BTreeSet::new();
+    if let Some((key, _)) = memo.iter().find(|(key, _)| !keys.insert(key.as_str())) {
+        return Err(Misuse(format!("memo has the key {key:?} twice: give it once")));
+    }
+    Ok(memo.into_iter().map(|(key, value)| (key, payload_from_guest(value))).collect())
+}
+
+/// Another execution, as guests name it.
+pub(crate) fn target(target: types::Execution) -> Result<ExecutionRef, Misuse> {
+    let run_id = target.run_id.map(|id| id.parse::<RunId>()).transpose();
+    Ok(ExecutionRef {
+        workflow_id: workflow_id("target.workflow-id", target.workflow_id)?,
+        run_id: run_id.map_err(|error| Misuse(format!("target.run-id: {error}")))?,
+    })
+}
+
+fn workflow_id(field: &str, id: String) -> Result<WorkflowId, Misuse> {
+    WorkflowId::new(id).map_err(|error| Misuse(format!("{field}: {error}")))
+}
+
 fn fairness(more: &More) -> Result<Option<Fairness>, Misuse> {
     let key = more.get(FAIRNESS_KEY, "a JSON string of 1 to 255 bytes")?;
     let weight = more.get(FAIRNESS_WEIGHT, "a JSON number from 0.001 to 1000")?;
@@ -148,7 +202,7 @@ pub(crate) fn outcome_from_guest(outcome: types::Outcome) -> Outcome {
     }
 }
 
-fn failure_from_guest(failure: types::Failure) -> Failure {
+pub(crate) fn failure_from_guest(failure: types::Failure) -> Failure {
     Failure {
         kind: failure_kind_from_guest(failure.kind),
         error_type: failure.error_type,
@@ -216,6 +270,11 @@ pub(crate) fn event(event: Event) -> wait::Event {
         Event::Query { request, name, input } => {
             let input = payload(input);
             wait::Event::Message(messages::Message::Query(messages::Query { request, name, input }))
+        }
+        Event::Update { request, update_id, name, input } => {
+            let input = payload(input);
+            let update = messages::Update { request, update_id, name, input };
+            wait::Event::Message(messages::Message::Update(update))
         }
         Event::CancelRequested { reason } => {
             wait::Event::Message(messages::Message::CancelRequested(messages::CancelRequest { reason }))

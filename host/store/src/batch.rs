@@ -36,11 +36,19 @@ pub enum Table {
     ComponentVersions = 12,
     /// The newest heartbeat of each attempt that runs.
     Heartbeats = 13,
+    /// What is to be done for a run in another one.
+    Outbox = 14,
+    /// Children that have been started and have not ended.
+    Children = 15,
+    /// What became of each update.
+    Updates = 16,
+    /// The runs that have not ended, by the version of the component that executes them.
+    Pinned = 17,
 }
 
 impl Table {
     /// Every table, in the order of the numbers.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 18] = [
         Table::Meta,
         Table::Runs,
         Table::Heads,
@@ -55,6 +63,10 @@ impl Table {
         Table::Components,
         Table::ComponentVersions,
         Table::Heartbeats,
+        Table::Outbox,
+        Table::Children,
+        Table::Updates,
+        Table::Pinned,
     ];
 
     /// The number that stands for the table on disk.
@@ -84,6 +96,10 @@ impl Table {
             Table::Components => "components",
             Table::ComponentVersions => "component_versions",
             Table::Heartbeats => "heartbeats",
+            Table::Outbox => "outbox",
+            Table::Children => "children",
+            Table::Updates => "updates",
+            Table::Pinned => "pinned",
         }
     }
 

@@ -61,6 +61,7 @@ fn tables(format: u64) -> &'static [Table] {
     static ALL: [Table; Table::ALL.len()] = Table::ALL;
     match format {
         1 => &ALL[..=usize::from(Table::ComponentVersions.number())],
+        2 | 3 => &ALL[..=usize::from(Table::Heartbeats.number())],
         _ => &ALL,
     }
 }

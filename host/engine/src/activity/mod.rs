@@ -285,6 +285,19 @@ impl Activity {
         }
     }
 
+    /// Whether it waits for somebody to make its next attempt.
+    pub fn is_queued(&self) -> bool {
+        matches!(self.phase, Phase::Scheduled { .. }) && self.paused.is_none()
+    }
+
+    /// The running attempt was heard of. A heartbeat without details leaves those before.
+    pub fn heard(&mut self, at: Timestamp, details: Option<Payload>) {
+        self.heartbeat_at = Some(at);
+        if details.is_some() {
+            self.heartbeat = details;
+        }
+    }
+
     /// Checks that the attempt that was started as the `starts`-th is the one that runs.
     ///
     /// # Errors

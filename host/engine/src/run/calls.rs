@@ -1,13 +1,14 @@
 //! Calls, one class after the other: matched with the journal in a replay, made entries of when live.
 
 use super::checks::misuse;
-use super::{Effect, Halt, LiveStep, Mode, Run, State};
+use super::{Effect, Halt, LiveStep, Mode, Run, State, UpdateStage};
 use crate::call::{Command, Completion, Interest, MarkerCall, Note, Read, Reply};
 use crate::ids::Op;
 use crate::journal::{End, Entry, Position};
 use crate::limits::Excess;
 use crate::mismatch::Mismatch;
 use crate::ops::{CancelEffect, OpKind};
+use crate::updates::not_handled;
 
 impl Run {
     pub(super) fn command(&mut self, command: Command) -> Result<Reply, Halt> {
@@ -60,11 +61,77 @@ impl Run {
             }
             Command::Wait(interest) => self.wait(interest),
             Command::Finish(completion) => self.finish(completion),
+            Command::StartChild(child) => {
+                let (started, finished) = (self.ops.start(OpKind::ChildStart), self.ops.start(OpKind::Child));
+                self.record(|live| {
+                    live.entries.push(Entry::Command(Command::StartChild(child.clone())));
+                    live.effects.push(Effect::StartChild { started, finished, command: child });
+                })?;
+                Ok(Reply::Child { started, finished })
+            }
+            Command::Signal { target, name, input } => {
+                let op = self.ops.start(OpKind::Sending);
+                self.record(|live| {
+                    let command =
+                        Command::Signal { target: target.clone(), name: name.clone(), input: input.clone() };
+                    live.entries.push(Entry::Command(command));
+                    live.effects.push(Effect::Signal { op, target, name, input });
+                })?;
+                Ok(Reply::Op(op))
+            }
+            Command::RequestCancel { target, reason } => {
+                let op = self.ops.start(OpKind::Sending);
+                self.record(|live| {
+                    let command = Command::RequestCancel { target: target.clone(), reason: reason.clone() };
+                    live.entries.push(Entry::Command(command));
+                    live.effects.push(Effect::RequestCancel { op, target, reason });
+                })?;
+                Ok(Reply::Op(op))
+            }
+            Command::AcceptUpdate { request } => {
+                let id = self.updates.accept(request).map_err(misuse("messages.accept"))?;
+                self.reply_to_update(id, UpdateStage::Accepted, Command::AcceptUpdate { request })
+            }
+            Command::RejectUpdate { request, reason } => {
+                let id = self.updates.reject(request).map_err(misuse("messages.reject"))?;
+                let stage = UpdateStage::Rejected(reason.clone());
+                self.reply_to_update(id, stage, Command::RejectUpdate { request, reason })
+            }
+            Command::CompleteUpdate { request, outcome } => {
+                let id = self.updates.complete(request).map_err(misuse("messages.complete"))?;
+                let stage = UpdateStage::Completed(outcome.clone());
+                self.reply_to_update(id, stage, Command::CompleteUpdate { request, outcome })
+            }
+        }
+    }
+
+    fn reply_to_update(
+        &mut self,
+        update_id: String,
+        stage: UpdateStage,
+        command: Command,
+    ) -> Result<Reply, Halt> {
+        self.record(|live| {
+            live.entries.push(Entry::Command(command));
+            live.effects.push(Effect::Update { update_id, stage });
+        })?;
+        Ok(Reply::Done)
+    }
+
+    /// The step has come to its end: updates that it ignored are rejected.
+    fn reject_ignored_updates(&mut self) {
+        let ignored = self.updates.end_step();
+        if let Mode::Live(live) = &mut self.mode {
+            live.effects.extend(ignored.into_iter().map(|(_, update_id)| Effect::Update {
+                update_id,
+                stage: UpdateStage::Rejected(not_handled()),
+            }));
         }
     }
 
     pub(super) fn wait(&mut self, interest: Interest) -> Result<Reply, Halt> {
         self.listening = interest.takes_messages();
+        self.reject_ignored_updates();
         if self.is_replaying() {
             self.end_recorded_step();
             match self.begin_recorded_step() {
@@ -87,6 +154,7 @@ impl Run {
     }
 
     pub(super) fn finish(&mut self, completion: Completion) -> Result<Reply, Halt> {
+        self.reject_ignored_updates();
         match &mut self.mode {
             Mode::Live(live) => live.end = Some(End::Finish(completion)),
             Mode::Replay(..) => self.end_recorded_step(),
@@ -210,5 +278,7 @@ fn cancel_effect(effect: CancelEffect, op: Op, reason: String) -> Option<Effect>
         CancelEffect::Nothing => None,
         CancelEffect::Request(OpKind::Timer) => Some(Effect::CancelTimer { op, reason }),
         CancelEffect::Request(OpKind::Activity) => Some(Effect::CancelActivity { op, reason }),
+        CancelEffect::Request(OpKind::Child) => Some(Effect::CancelChild { op, reason }),
+        CancelEffect::Request(OpKind::ChildStart | OpKind::Sending) => None,
     }
 }

@@ -45,7 +45,25 @@ impl Run {
                         .map_err(misuse("control.finish"))
                 })
             }
-            Command::Cancel { .. } | Command::Detach { .. } => Ok(()),
+            Command::StartChild(child) => {
+                child.check(self.profile).map_err(misuse("child.start"))?;
+                self.check_open_ops("child.start")
+            }
+            Command::Signal { name, input, .. } => {
+                let misuse = misuse("external.signal");
+                check_name("name", name).map_err(|error| misuse(error.to_string()))?;
+                activity::check_size("input", input.size(), self.profile).map_err(misuse)?;
+                self.check_open_ops("external.signal")
+            }
+            Command::RequestCancel { .. } => self.check_open_ops("external.request-cancel"),
+            Command::RejectUpdate { reason, .. } => {
+                activity::check_size("reason", reason.size(), self.profile).map_err(misuse("messages.reject"))
+            }
+            Command::CompleteUpdate { outcome, .. } => {
+                activity::check_size("answer", outcome.size(), self.profile)
+                    .map_err(misuse("messages.complete"))
+            }
+            Command::AcceptUpdate { .. } | Command::Cancel { .. } | Command::Detach { .. } => Ok(()),
         }
     }
 

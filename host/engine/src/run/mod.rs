@@ -23,9 +23,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::call::{ActivityCommand, Call, Completion, Interest, Level, Note, Reply};
+use crate::child::ChildCommand;
 use crate::codec::{self, DecodeError};
-use crate::failure::Outcome;
-use crate::ids::{Namespace, Op, RunId, WorkflowId};
+use crate::failure::{Failure, Outcome};
+use crate::ids::{Digest, Namespace, Op, RunId, WorkflowId};
 use crate::journal::{End, Entry, ExecutionRef, Record, Started, Step};
 use crate::limits::{Excess, Profile};
 use crate::mailbox::{Event, Item, MailboxEntry};
@@ -35,6 +36,7 @@ use crate::payload::Payload;
 use crate::random::Random;
 use crate::replay::{Cursor, Markers, Tape};
 use crate::time::Timestamp;
+use crate::updates::Updates;
 use query::Inquiry;
 
 pub use query::{NOT_HANDLED, NOT_SERVED, Query, TRIED_TO_CHANGE};
@@ -114,7 +116,6 @@ pub struct ClosedStep {
 
 /// What a step's commands imply outside of the run.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "activity starts are the ordinary case")]
 pub enum Effect {
     /// Schedule an activity.
     StartActivity {
@@ -146,11 +147,65 @@ pub enum Effect {
         /// For people.
         reason: String,
     },
+    /// Start a child.
+    StartChild {
+        /// The op of its start.
+        started: Op,
+        /// The op of its end.
+        finished: Op,
+        /// What to run.
+        command: Box<ChildCommand>,
+    },
+    /// Cancel a child.
+    CancelChild {
+        /// The op of its end.
+        op: Op,
+        /// For people.
+        reason: String,
+    },
+    /// Send a signal to another execution.
+    Signal {
+        /// Its op.
+        op: Op,
+        /// Whose.
+        target: ExecutionRef,
+        /// Which.
+        name: String,
+        /// Its argument.
+        input: Payload,
+    },
+    /// Ask another execution to cancel itself.
+    RequestCancel {
+        /// Its op.
+        op: Op,
+        /// Which.
+        target: ExecutionRef,
+        /// For people.
+        reason: String,
+    },
+    /// An update has come to another stage.
+    Update {
+        /// The caller's own id of it.
+        update_id: String,
+        /// Which stage.
+        stage: UpdateStage,
+    },
     /// The op's outcome is not wanted any more.
     Detach {
         /// Which.
         op: Op,
     },
+}
+
+/// What the code said to an update.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateStage {
+    /// It will be completed.
+    Accepted,
+    /// It was turned down.
+    Rejected(Failure),
+    /// It was answered.
+    Completed(Outcome),
 }
 
 /// How long a journal is.
@@ -170,8 +225,13 @@ pub struct Run {
     boot: u64,
     random: Random,
     ops: Ops,
+    updates: Updates,
     markers: Markers,
     tape: Tape,
+    /// What executes the run. Steps that other code has made are compared without their reads.
+    code: Digest,
+    /// Whether a read of this code was another than that of the code before it.
+    reads_differ: bool,
     mode: Mode,
     state: State,
     /// The steps before the current one.
@@ -221,25 +281,35 @@ struct LiveStep {
 impl Run {
     /// A run that begins: step 0, live, at the time of its start.
     pub fn new(started: Arc<Started>, boot: u64) -> Self {
-        Self::replay(started, Vec::new(), boot).expect("an empty journal has nothing to decode")
+        let code = started.digest;
+        Self::replay(started, Vec::new(), code, boot).expect("an empty journal has nothing to decode")
     }
 
-    /// A run that begins with a replay of these records of its journal.
+    /// A run that begins with a replay of these records of its journal, executed by this code. What other code
+    /// has recorded must be the same commands; its reads are answered from the step's time and the run's seed.
     ///
     /// # Errors
     /// When the first record does not decode. Damage further on halts the run where it is met.
     ///
     /// # Panics
     /// When the profile does not exist: the store refuses newer formats before it comes to this.
-    pub fn replay(started: Arc<Started>, records: Vec<Bytes>, boot: u64) -> Result<Self, DecodeError> {
+    pub fn replay(
+        started: Arc<Started>,
+        records: Vec<Bytes>,
+        code: Digest,
+        boot: u64,
+    ) -> Result<Self, DecodeError> {
         let profile = Profile::get(started.profile).expect("a stored run has a known profile");
         let mut run = Self {
             profile,
             boot,
-            random: Random::from_seed(started.seed),
+            random: Random::from_seed(started.identity(0).seed),
             ops: Ops::default(),
+            updates: Updates::default(),
             markers: Markers::new(),
-            tape: Tape::new(records),
+            tape: Tape::new(started.digest, records),
+            code,
+            reads_differ: false,
             mode: Mode::Live(LiveStep::default()),
             state: State::Executing,
             size: JournalSize::default(),
@@ -333,6 +403,11 @@ impl Run {
     /// Whether calls are answered from the journal.
     pub fn is_replaying(&self) -> bool {
         matches!(self.mode, Mode::Replay(..))
+    }
+
+    /// Whether a read in the replay was not the recorded one. Only the reads of other code may differ.
+    pub fn reads_differ(&self) -> bool {
+        self.reads_differ
     }
 
     /// The workflow's type.
@@ -439,10 +514,16 @@ impl Run {
         let effects = effects
             .into_iter()
             .filter(|effect| match effect {
-                Effect::CancelTimer { op, .. } | Effect::CancelActivity { op, .. } => {
-                    !self.ops.is_settled(*op)
-                }
-                Effect::StartActivity { .. } | Effect::StartTimer { .. } | Effect::Detach { .. } => true,
+                Effect::CancelTimer { op, .. }
+                | Effect::CancelActivity { op, .. }
+                | Effect::CancelChild { op, .. } => !self.ops.is_settled(*op),
+                Effect::StartActivity { .. }
+                | Effect::StartTimer { .. }
+                | Effect::StartChild { .. }
+                | Effect::Signal { .. }
+                | Effect::RequestCancel { .. }
+                | Effect::Update { .. }
+                | Effect::Detach { .. } => true,
             })
             .collect();
         Some(ClosedStep {
@@ -503,15 +584,17 @@ impl Run {
         let Some((step, bytes)) = self.tape.next()? else { return Ok(false) };
         let calls = step.delivered.len() + step.entries.len() + 1;
         self.begin_step(step.number, step.time, &step.delivered);
-        let cursor = Cursor::new(step.number, step.entries, step.end);
+        let cursor = Cursor::new(step.number, step.entries, step.end, self.tape.code() == self.code);
         self.mode = Mode::Replay(cursor, JournalSize::of(calls, bytes));
         Ok(true)
     }
 
     /// Leaves the recorded step; what comes next is live unless the journal has another one.
     fn end_recorded_step(&mut self) {
-        if let Mode::Replay(_, size) = std::mem::replace(&mut self.mode, Mode::Live(LiveStep::default())) {
+        let replayed = std::mem::replace(&mut self.mode, Mode::Live(LiveStep::default()));
+        if let Mode::Replay(cursor, size) = replayed {
             self.size.add(size);
+            self.reads_differ |= cursor.reads_differ();
         }
     }
 
@@ -520,14 +603,29 @@ impl Run {
             Item::TimerFired { deadline, .. } => Some(*deadline),
             Item::ActivityClosed { .. }
             | Item::Canceled { .. }
+            | Item::ChildStarted { .. }
+            | Item::ChildNotStarted { .. }
+            | Item::ChildClosed { .. }
+            | Item::Sent { .. }
             | Item::Signal { .. }
+            | Item::Update { .. }
             | Item::CancelRequest { .. } => None,
         });
         self.time = deadlines.fold(time, Timestamp::max);
         self.number = number;
         self.clock_reads = 0;
-        delivered.iter().filter_map(|entry| entry.item.op()).for_each(|op| self.ops.deliver(op));
-        self.events = delivered.iter().map(|entry| entry.item.event()).collect();
+        if self.started.forks.iter().any(|fork| fork.step == number) {
+            // What was another run's is one of its own from here on: no two runs draw the same.
+            self.random = Random::from_seed(self.started.identity(number).seed);
+        }
+        for entry in delivered {
+            match (&entry.item, entry.item.op()) {
+                (_, Some(op)) => self.ops.deliver(op),
+                (Item::Update { update_id, .. }, None) => self.updates.deliver(entry.number, update_id),
+                (_, None) => {}
+            }
+        }
+        self.events = delivered.iter().map(MailboxEntry::event).collect();
     }
 
     /// What the next read of the clock answers.
@@ -537,19 +635,20 @@ impl Run {
 
     fn info(&self) -> RunInfo {
         let started = &*self.started;
+        let identity = started.identity(self.number);
         let half = |limit: u64| limit / 2;
         RunInfo {
             namespace: started.namespace.clone(),
-            workflow_id: started.workflow_id.clone(),
-            run_id: started.run_id,
-            first_run_id: started.first_run_id,
-            continued_run_id: started.continued_run_id,
+            workflow_id: identity.workflow_id,
+            run_id: identity.run_id,
+            first_run_id: identity.first_run_id,
+            continued_run_id: identity.continued_run_id,
             workflow: started.workflow.clone(),
-            task_queue: started.task_queue.clone(),
-            attempt: started.attempt,
-            started_at: started.at,
-            parent: started.parent.clone(),
-            root: started.root.clone(),
+            task_queue: identity.task_queue,
+            attempt: identity.attempt,
+            started_at: identity.at,
+            parent: identity.parent,
+            root: identity.root,
             journal_entries: self.size.entries,
             journal_bytes: self.size.bytes,
             continue_as_new_suggested: self.size.entries >= half(self.profile.journal_entries)

@@ -22,6 +22,7 @@ use crate::call::{Call, Command, Completion, Interest, Level, Note, Reply};
 use crate::codec::DecodeError;
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::history::describe_interest;
+use crate::ids::Digest;
 use crate::journal::Started;
 use crate::mailbox::Event;
 use crate::payload::Payload;
@@ -83,10 +84,11 @@ impl Run {
     pub fn query(
         started: Arc<Started>,
         records: Vec<Bytes>,
+        code: Digest,
         boot: u64,
         query: Query,
     ) -> Result<Self, DecodeError> {
-        let mut run = Self::replay(started, records, boot)?;
+        let mut run = Self::replay(started, records, code, boot)?;
         if run.is_replaying() {
             run.query = Some(query);
         } else {

@@ -14,6 +14,9 @@
 //! | `patched ID`, `version ID MIN MAX` | the markers              | `> resume`                 | closes if need be, and resumes |
 //! | `answer TEXT`, `answer OF TEXT`    | `messages.answer`        |                            |                                |
 //! | `error TEXT`       | `log.write` at level error               |                            |                                |
+//! | `child NAME`       | `child.start`                            | `> child-started OP`, `> child-not-started OP`, `> child-closed OP` | ... how a child stands |
+//! | `signal-to ID NAME`, `cancel-of ID` | `external`              | `> sent OP`, `> not-sent OP` | ... what became of it        |
+//! | `accept N`, `reject N`, `complete N TEXT` | replies to updates | `> update ID NAME`         | ... an update                  |
 //! | `return TEXT`      | returns from `run`                       |                            |                                |
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
@@ -30,17 +33,21 @@ use refrain_engine::call::{
     ActivityCommand, ActivityOptions, Call, Command, Completion, Interest, Level, MarkerCall, Note, Read,
     Reply,
 };
+use refrain_engine::child::{ChildCommand, ChildOptions};
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::{Digest, Namespace, Op, RunId, WorkflowId};
-use refrain_engine::journal::{Record, Started, Step};
+use refrain_engine::journal::{ExecutionRef, Record, Started, Step};
 use refrain_engine::mailbox::{Event, Item, MailboxEntry};
 use refrain_engine::payload::Payload;
-use refrain_engine::run::{ClosedStep, Effect, Halt, Query, Run};
+use refrain_engine::run::{ClosedStep, Effect, Halt, Query, Run, UpdateStage};
 use refrain_engine::time::Timestamp;
 
 /// When runs of tests start.
 pub const START: Timestamp = Timestamp(1_700_000_000_000_000_000);
+
+/// The code that runs of tests start with.
+pub const CODE: Digest = Digest([1; 32]);
 
 pub fn started() -> Started {
     let run_id = RunId::from_bytes([7; 16]);
@@ -54,7 +61,7 @@ pub fn started() -> Started {
         input: Payload::json("{}"),
         component: "shop".to_owned(),
         version: 1,
-        digest: Digest([1; 32]),
+        digest: CODE,
         profile: 1,
         task_queue: "default".to_owned(),
         attempt: 1,
@@ -66,6 +73,8 @@ pub fn started() -> Started {
         memo: Vec::new(),
         boot: 1,
         lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
+        parent_op: None,
+        forks: Vec::new(),
     }
 }
 
@@ -75,6 +84,22 @@ pub fn options() -> ActivityOptions {
 
 pub fn activity(name: &str) -> ActivityCommand {
     ActivityCommand { name: name.to_owned(), input: Payload::json("1"), options: options() }
+}
+
+/// The run of children of tests.
+pub const CHILD: RunId = RunId(uuid::Uuid::from_u128(0xc));
+
+pub fn child(workflow: &str) -> ChildCommand {
+    let options = ChildOptions::default();
+    ChildCommand { workflow: workflow.to_owned(), input: Payload::json("1"), options }
+}
+
+pub fn execution(id: &str) -> ExecutionRef {
+    ExecutionRef { workflow_id: WorkflowId::new(id).expect("a good id"), run_id: None }
+}
+
+pub fn update(id: &str, name: &str) -> Item {
+    Item::Update { update_id: id.to_owned(), name: name.to_owned(), input: Payload::json("1") }
 }
 
 pub fn start_activity(command: ActivityCommand) -> Call {
@@ -108,15 +133,20 @@ impl Sim {
     }
 
     pub fn replay(records: Vec<Bytes>) -> Self {
-        let run = Run::replay(Arc::new(started()), records.clone(), 1).expect("the first record decodes");
+        Self::replay_as(started(), records, CODE)
+    }
+
+    /// A replay by this code of a run that began so.
+    pub fn replay_as(started: Started, records: Vec<Bytes>, code: Digest) -> Self {
+        let run = Run::replay(Arc::new(started), records.clone(), code, 1).expect("the first record decodes");
         Self::of(run, records)
     }
 
     /// An instance that is asked `status` where these records end.
     pub fn query(records: Vec<Bytes>) -> Self {
         let query = Query { name: "status".to_owned(), input: Payload::json("1") };
-        let run =
-            Run::query(Arc::new(started()), records.clone(), 1, query).expect("the first record decodes");
+        let run = Run::query(Arc::new(started()), records.clone(), CODE, 1, query)
+            .expect("the first record decodes");
         Self::of(run, records)
     }
 
@@ -179,6 +209,27 @@ impl Sim {
                 return self.push(Item::Canceled { op: number(op), reason: "enough".to_owned() });
             }
             ["signal", name] => return self.push(signal(name, "null")),
+            ["update", id, name] => return self.push(update(id, name)),
+            ["child-started", op] => {
+                let workflow_id = WorkflowId::new("it's a \"child\"").expect("a good id");
+                return self.push(Item::ChildStarted { op: number(op), workflow_id, run_id: CHILD });
+            }
+            ["child-not-started", op] => {
+                let failure = Failure::new(FailureKind::Host, "already-exists", "the id is in use");
+                return self.push(Item::ChildNotStarted { op: number(op), failure });
+            }
+            ["child-closed", op] => {
+                let outcome = Outcome::Completed(Payload::json("\"grown up\""));
+                return self.push(Item::ChildClosed { op: number(op), outcome });
+            }
+            ["sent", op] => {
+                let outcome = Outcome::Completed(Payload::null());
+                return self.push(Item::Sent { op: number(op), outcome });
+            }
+            ["not-sent", op] => {
+                let failure = Failure::new(FailureKind::Host, "not-found", "there is no such run");
+                return self.push(Item::Sent { op: number(op), outcome: Outcome::Failed(failure) });
+            }
             ["cancel-request"] => {
                 return self.push(Item::CancelRequest { reason: "changed my mind".to_owned() });
             }
@@ -229,6 +280,7 @@ impl Sim {
         match reply {
             Reply::Done => String::new(),
             Reply::Op(op) => format!("op {op}"),
+            Reply::Child { started, finished } => format!("ops {started} and {finished}"),
             Reply::Events(events) => format!("{} at {}", show_events(&events), since_start(self.run.time())),
             Reply::Time(time) => since_start(time),
             Reply::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -255,6 +307,17 @@ impl Sim {
                 Effect::CancelTimer { op, reason } => format!("cancel timer op {op} ({reason})"),
                 Effect::CancelActivity { op, reason } => format!("cancel activity op {op} ({reason})"),
                 Effect::Detach { op } => format!("detach op {op}"),
+                Effect::StartChild { started, finished, command } => {
+                    format!("start child {} as ops {started} and {finished}", command.workflow)
+                }
+                Effect::CancelChild { op, reason } => format!("cancel child op {op} ({reason})"),
+                Effect::Signal { op, target, name, .. } => format!("signal {name} to {target} as op {op}"),
+                Effect::RequestCancel { op, target, .. } => format!("cancel {target} as op {op}"),
+                Effect::Update { update_id, stage } => match stage {
+                    UpdateStage::Accepted => format!("update {update_id} accepted"),
+                    UpdateStage::Rejected(why) => format!("update {update_id} rejected ({})", why.error_type),
+                    UpdateStage::Completed(outcome) => format!("update {update_id} completed {outcome:?}"),
+                },
             };
             write!(text, "; {effect}").expect("strings take everything");
         }
@@ -298,8 +361,8 @@ fn answer(request: u64, json: &str) -> Call {
 pub fn step(record: &[u8]) -> Step {
     match codec::decode("record", record).expect("it was encoded") {
         Record::Step(step) => step,
-        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => {
-            panic!("the run was ended from outside")
+        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Moved(_) => {
+            panic!("no guest made it")
         }
     }
 }
@@ -312,6 +375,24 @@ pub fn call(line: &str) -> Call {
         ["timer", delay] => Call::Command(Command::StartTimer { delay: seconds(delay), summary: None }),
         ["cancel", op] => Call::Command(Command::Cancel { op: number(op), reason: "enough".to_owned() }),
         ["detach", op] => Call::Command(Command::Detach { op: number(op) }),
+        ["child", name] => Call::Command(Command::StartChild(Box::new(child(name)))),
+        ["signal-to", id, name] => {
+            let (target, input) = (execution(id), Payload::json("7"));
+            Call::Command(Command::Signal { target, name: name.to_owned(), input })
+        }
+        ["cancel-of", id] => {
+            let reason = "enough".to_owned();
+            Call::Command(Command::RequestCancel { target: execution(id), reason })
+        }
+        ["accept", update] => Call::Command(Command::AcceptUpdate { request: number(update) }),
+        ["reject", update] => {
+            let reason = Failure::new(FailureKind::Application, "TooLate", "the order was sent");
+            Call::Command(Command::RejectUpdate { request: number(update), reason })
+        }
+        ["complete", update, text] => {
+            let outcome = Outcome::Completed(Payload::json(text.to_owned()));
+            Call::Command(Command::CompleteUpdate { request: number(update), outcome })
+        }
         ["wait"] => wait_everything(),
         ["wait", ref ops @ .., "+m"] => Call::Command(Command::Wait(Interest::OpsAndMessages(numbers(ops)))),
         ["wait", ref ops @ ..] => Call::Command(Command::Wait(Interest::Ops(numbers(ops)))),
@@ -349,6 +430,7 @@ fn show_event(event: &Event) -> String {
             format!("op {op} failed: {} {}", failure.kind.as_str(), failure.error_type)
         }
         Event::Signal { name, .. } => format!("signal {name}"),
+        Event::Update { request, update_id, name, .. } => format!("update {request} {update_id} {name}"),
         Event::Query { request, name, .. } => format!("query {request} {name}"),
         Event::CancelRequested { reason } => format!("cancel requested: {reason}"),
     }

@@ -18,12 +18,13 @@ use refrain_plugin::CancelReason;
 use refrain_store::Change;
 use refrain_store::schema::Prefix;
 
-use super::books::{After, delete, read_all};
+use super::books::{After, delete};
 use super::{Gone, Owner, Reply};
-use crate::attempts::{Attempt, PollKey};
+use crate::attempts::{Attempt, Beat, PollKey};
 use crate::error::Error;
 use crate::placing::{self, Place};
 use crate::queues::{self, Assignment, Offer, Permit};
+use crate::rows;
 use crate::shared::Shared;
 use crate::tasks;
 
@@ -92,6 +93,10 @@ impl Activities {
         self.local_until.filter(|_| !self.unsaved_local.is_empty())
     }
 
+    pub(super) fn get(&self, op: Op) -> Option<&Tracked> {
+        self.tracked.get(&op)
+    }
+
     pub(super) fn get_mut(&mut self, op: Op) -> Option<&mut Tracked> {
         self.tracked.get_mut(&op)
     }
@@ -114,7 +119,7 @@ impl Owner<'_> {
             return Ok(());
         }
         let mut places = Vec::new();
-        for (activity, has_heartbeat) in placing::read_activities(&*self.shared.store, self.key)? {
+        for (activity, has_heartbeat) in rows::read_activities(&*self.shared.store, self.key)? {
             let op = activity.op;
             places.push((op, placing::place(self.shared, self.key, &self.started.task_queue, &activity)));
             self.activities.tracked.insert(op, Tracked { has_heartbeat, ..Tracked::new(activity) });
@@ -212,9 +217,7 @@ impl Owner<'_> {
     pub(super) fn enqueue(&mut self, op: Op) {
         let now = self.shared.now();
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        let waits =
-            matches!(tracked.activity.phase, Phase::Scheduled { .. }) && tracked.activity.paused.is_none();
-        if !waits || self.shared.is_shutting_down() {
+        if !tracked.activity.is_queued() || self.shared.is_shutting_down() {
             return;
         }
         if tracked.activity.command.options.local {
@@ -233,9 +236,7 @@ impl Owner<'_> {
     /// Somebody is free to make the attempt that the activity waited for.
     pub(super) fn assigned(&mut self, op: Op, assignment: Assignment) {
         let Some(tracked) = self.activities.tracked.get(&op) else { return };
-        let waits =
-            matches!(tracked.activity.phase, Phase::Scheduled { .. }) && tracked.activity.paused.is_none();
-        if waits && !self.shared.is_shutting_down() {
+        if tracked.activity.is_queued() && !self.shared.is_shutting_down() {
             // A change of its options may have put it in once more.
             self.shared.queues.withdraw(self.key, op);
             self.begin(op, assignment);
@@ -317,22 +318,19 @@ impl Owner<'_> {
         next: impl FnOnce(&mut Activity) -> Next,
     ) {
         let Some(tracked) = self.activities.tracked.get_mut(&op) else { return };
-        if let Some(attempt) = self.shared.attempts.of(self.key, &tracked.activity) {
-            self.books.after(After::Forget(op, attempt));
-        }
-        match next(&mut tracked.activity) {
-            // A local activity whose pause is over before its step is committed has no row yet.
-            Next::Retry(until)
-                if tracked.unsaved && self.activities.local_until.is_some_and(|limit| until <= limit) =>
-            {
-                self.reschedule(op);
-                self.books.reply_to(reply);
-            }
-            Next::Retry(_) => {
-                self.put_activity(op);
-                self.books.reply_to(reply);
-            }
-            Next::Close(outcome) => self.close_activity(op, outcome, reply),
+        let attempt = self.shared.attempts.of(self.key, &tracked.activity);
+        let until = match next(&mut tracked.activity) {
+            Next::Close(outcome) => return self.close_activity(op, outcome, reply),
+            Next::Retry(until) => until,
+        };
+        // A local activity whose pause is over before its step is committed has no row yet.
+        let stays = tracked.unsaved && self.activities.local_until.is_some_and(|limit| until <= limit);
+        self.books.forget_after(op, attempt);
+        self.books.reply_to(reply);
+        if stays {
+            self.reschedule(op);
+        } else {
+            self.put_activity(op);
         }
     }
 
@@ -356,10 +354,9 @@ impl Owner<'_> {
     fn forget_activity(&mut self, op: Op) -> Option<(Tracked, Vec<Change>)> {
         let tracked = self.activities.remove(op)?;
         self.shared.queues.withdraw(self.key, op);
-        if let Some(attempt) = self.shared.attempts.of(self.key, &tracked.activity) {
-            // Until its end is durable, the attempt is as good as ever for who asks.
-            self.books.after(After::Forget(op, attempt));
-        }
+        // Until its end is durable, the attempt is as good as ever for who asks.
+        let attempt = self.shared.attempts.of(self.key, &tracked.activity);
+        self.books.forget_after(op, attempt);
         let row = (!tracked.unsaved).then(|| self.key.activity(op));
         let heartbeat = tracked.has_heartbeat.then(|| self.key.heartbeat(op));
         let changes = row.into_iter().chain(heartbeat).map(delete).collect();
@@ -415,12 +412,12 @@ impl Owner<'_> {
         match tracked.activity.cancel(&reason) {
             CancelNext::Close => {
                 let Some((_, changes)) = self.forget_activity(op) else { return };
-                self.books.extend_tell(attempt, CancelReason::Requested);
+                self.books.tell_after(attempt, CancelReason::Requested);
                 self.arrive(Item::Canceled { op, reason }, changes, None);
             }
             CancelNext::Tell => {
                 self.put_activity(op);
-                self.books.extend_tell(attempt, CancelReason::Requested);
+                self.books.tell_after(attempt, CancelReason::Requested);
             }
             CancelNext::Abandon => {
                 self.put_activity(op);
@@ -442,15 +439,14 @@ impl Owner<'_> {
     pub(super) fn close_activities(&mut self) -> Result<(), Gone> {
         let mut ops: BTreeSet<Op> = self.activities.tracked.keys().copied().collect();
         for prefix in [self.key.activities(), self.key.heartbeats()] {
-            let rows = read_all(&*self.shared.store, &prefix)?;
+            let rows = rows::read_all(&*self.shared.store, &prefix)?;
             ops.extend(rows.iter().filter_map(|(key, _)| Prefix::last_number(key)));
         }
         for op in ops {
             self.shared.queues.withdraw(self.key, op);
-            if let Some(attempt) = self.shared.attempts.get(self.key, op) {
-                self.books.after(After::Tell(Arc::clone(&attempt), CancelReason::Requested));
-                self.books.after(After::Forget(op, attempt));
-            }
+            let attempt = self.shared.attempts.get(self.key, op);
+            self.books.tell_after(attempt.clone(), CancelReason::Requested);
+            self.books.forget_after(op, attempt);
             self.books.delete(self.key.activity(op));
             self.books.delete(self.key.heartbeat(op));
         }
@@ -501,12 +497,9 @@ impl Owner<'_> {
     }
 }
 
-/// Keeps the details of the latest heartbeat with the activity, for the next attempt and the failure.
+/// Keeps the latest heartbeat with the activity, for the next attempt and the failure.
 pub(super) fn take_heartbeat(activity: &mut Activity, attempt: &Attempt) {
-    if let Some(beat) = attempt.latest() {
-        activity.heartbeat_at = Some(beat.at);
-        if beat.details.is_some() {
-            activity.heartbeat = beat.details;
-        }
+    if let Some(Beat { at, details }) = attempt.latest() {
+        activity.heard(at, details);
     }
 }

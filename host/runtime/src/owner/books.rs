@@ -10,19 +10,15 @@ use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::outline::Outline;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
-use refrain_store::schema::{
-    Head, HeadVersion, Key, Parked, Prefix, RunStatus, StoredHead, VisibilityRow, after,
-};
-use refrain_store::{Batch, Change, Order, Row, Store, StoreError};
+use refrain_store::schema::{Head, HeadVersion, Key, Prefix, RunStatus, StoredHead, VisibilityRow};
+use refrain_store::{Batch, Change};
 
 use super::{Gone, Owner, Reply};
 use crate::attempts::Attempt;
 use crate::error::Error;
 use crate::new_run::NewRun;
 use crate::queues::{Offer, Permit};
-
-/// Rows of one read of a run's journal or mailbox.
-const PIECE: usize = 1_000;
+use crate::rows::{self, Unreadable};
 
 /// Arrivals and drafted rows of this size together do not wait for the next step, so that a step's batch, in
 /// which they would be, stays below the store's limit.
@@ -125,10 +121,6 @@ impl Books {
         &mut self.stored.head
     }
 
-    pub(super) fn set_parked(&mut self, parked: Option<Parked>) {
-        self.stored.head.parked = parked;
-    }
-
     pub(super) fn put(&mut self, key: Key, value: bytes::Bytes) {
         self.draft.push(put(key, value));
     }
@@ -155,8 +147,13 @@ impl Books {
     }
 
     /// The attempt, if there is one, hears why it is to stop.
-    pub(super) fn extend_tell(&mut self, attempt: Option<Arc<Attempt>>, reason: CancelReason) {
+    pub(super) fn tell_after(&mut self, attempt: Option<Arc<Attempt>>, reason: CancelReason) {
         self.draft.after.extend(attempt.map(|attempt| After::Tell(attempt, reason)));
+    }
+
+    /// Nobody waits for the attempt any more, if there is one.
+    pub(super) fn forget_after(&mut self, op: Op, attempt: Option<Arc<Attempt>>) {
+        self.draft.after.extend(attempt.map(|attempt| After::Forget(op, attempt)));
     }
 
     /// Something arrived. It becomes durable with the next commit: with the step that takes it, or alone.
@@ -290,36 +287,7 @@ pub(super) fn delete(key: Key) -> Change {
     Change::Delete { table: key.table, key: key.bytes }
 }
 
-/// All rows that begin so, in key order.
-pub(crate) fn read_all(store: &dyn Store, prefix: &Prefix) -> Result<Vec<Row>, StoreError> {
-    let (mut from, to) = (prefix.bytes.clone(), prefix.end());
-    let mut all = Vec::new();
-    loop {
-        let rows = store.range(prefix.table, &from, &to, Order::Ascending, PIECE)?;
-        let full = rows.len() == PIECE;
-        if let Some((last, _)) = rows.last() {
-            from = after(last);
-        }
-        all.extend(rows);
-        if !full {
-            return Ok(all);
-        }
-    }
-}
-
 impl Owner<'_> {
-    /// The records of the journal.
-    pub(super) fn read_journal(&self) -> Result<Vec<bytes::Bytes>, Gone> {
-        let rows = read_all(&*self.shared.store, &self.key.journal())?;
-        Ok(rows.into_iter().map(|(_, record)| record).collect())
-    }
-
-    /// The arrivals that are durable.
-    pub(super) fn read_mailbox(&self) -> Result<Vec<MailboxEntry>, Gone> {
-        let rows = read_all(&*self.shared.store, &self.key.mailbox())?;
-        rows.iter().map(|(_, entry)| Ok(codec::decode("mailbox entry", entry)?)).collect()
-    }
-
     /// Learns which rows the run has, from its journal and its mailbox.
     pub(super) fn learn_rows(
         &mut self,
@@ -350,12 +318,16 @@ impl Owner<'_> {
         if self.books.rows.is_some() {
             return Ok(());
         }
-        let (journal, mailbox) = (self.read_journal()?, read_all(&*self.shared.store, &self.key.mailbox())?);
-        let entries: Result<Vec<MailboxEntry>, DecodeError> =
-            mailbox.iter().map(|(_, entry)| codec::decode("mailbox entry", entry)).collect();
-        if entries.and_then(|entries| self.learn_rows(&journal, &entries)).is_err() {
+        let store = &*self.shared.store;
+        let learned = match (rows::read_journal(store, self.key)?, rows::read_mailbox(store, self.key)) {
+            (journal, Ok(mailbox)) => self.learn_rows(&journal, &mailbox),
+            (_, Err(Unreadable::Damaged(error))) => Err(error),
+            (_, Err(Unreadable::Store(error))) => return Err(error.into()),
+        };
+        if learned.is_err() {
             // A damaged run can be ended all the same. The rows of its timers go as they fire.
-            let numbers = mailbox.iter().filter_map(|(key, _)| Prefix::last_number(key));
+            let arrivals = rows::read_all(store, &self.key.mailbox())?;
+            let numbers = arrivals.iter().filter_map(|(key, _)| Prefix::last_number(key));
             let mailbox = numbers.map(|number| (number, None)).collect();
             self.books.rows = Some(Rows { mailbox, timers: BTreeMap::new() });
         }

@@ -15,6 +15,7 @@ use refrain_store::schema::RunStatus;
 use super::books::After;
 use super::{Gone, Owner, Reply};
 use crate::new_run::{NewRun, deadlines};
+use crate::rows;
 use crate::shared::random;
 
 /// Why a run ended whose place a new start took.
@@ -60,7 +61,7 @@ impl Owner<'_> {
             // What a guest was given in a step that is not recorded counts as not delivered. All of it is
             // durable, and read from there.
             self.flush().await?;
-            let undelivered = self.read_mailbox()?;
+            let undelivered = rows::read_mailbox(&*self.shared.store, self.key)?;
             self.try_again(&failure, undelivered)?;
         }
         let time = self.shared.now();
@@ -125,9 +126,8 @@ impl Owner<'_> {
             self.books.after(After::TimerRemoved(deadline, RUN_ITSELF));
         }
         self.close_activities()?;
-        self.books.set_parked(None);
         let head = self.books.head_mut();
-        (head.delayed_until, head.paused) = (None, None);
+        (head.delayed_until, head.parked, head.paused) = (None, None, None);
         self.flush().await
     }
 

@@ -8,7 +8,7 @@ use refrain_engine::journal::Started;
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::Item;
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{Key, RunKey, RunStatus, StoredHead};
+use refrain_store::schema::{Key, RunKey, StoredHead};
 use refrain_store::{Change, Health};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -33,7 +33,7 @@ pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
 /// What is sent to a run's owner.
 pub(crate) enum Message {
     /// The run has just been started, durably. Only ever the first message.
-    Begin { started: Arc<Started>, stored: StoredHead },
+    Begin { started: Arc<Started>, stored: Box<StoredHead> },
     /// Look whether there is something to do. The permit bounds how many look at once.
     Wake(OwnedSemaphorePermit),
     /// Put the activities that the last boot left where they belong. The permit says that they are not there yet.
@@ -131,24 +131,22 @@ impl Owner<'_> {
             }
             Message::Signal { signal, begins, reply } => self.signal(signal, begins, reply)?,
             Message::Cancel { reason, reply } => self.cancel(reason, reply),
-            Message::Terminate { reason, reply } => match self.closed() {
-                Some(error) => self.books.reply(reply, Err(error)),
-                None => self.terminate(reason, reply).await?,
-            },
-            Message::Join { request_id, reply } => match self.closed() {
-                Some(error) => self.books.reply(reply, Err(error)),
-                None => {
-                    self.books.put(self.chain_request(&request_id), bytes::Bytes::new());
-                    self.books.reply(reply, Ok(()));
+            Message::Terminate { reason, reply } => {
+                if let Some(reply) = self.unless_closed(reply) {
+                    self.terminate(reason, reply).await?;
                 }
-            },
-            Message::Replace { next, changes, reply } => match self.closed() {
-                Some(error) => self.books.reply(reply, Err(error)),
-                None => self.replace(next, changes, reply).await?,
-            },
-            Message::Resume { reply } => self.resume(reply),
-            Message::Pause { reason, reply } => self.pause(reason, reply),
-            Message::Unpause { reply } => self.unpause(reply),
+            }
+            Message::Replace { next, changes, reply } => {
+                if let Some(reply) = self.unless_closed(reply) {
+                    self.replace(next, changes, reply).await?;
+                }
+            }
+            Message::Join { request_id, reply } => self.do_unless_closed(reply, |owner| {
+                owner.books.put(owner.chain_request(&request_id), bytes::Bytes::new());
+            }),
+            Message::Resume { reply } => self.do_unless_closed(reply, Self::resume),
+            Message::Pause { reason, reply } => self.do_unless_closed(reply, |owner| owner.pause(reason)),
+            Message::Unpause { reply } => self.do_unless_closed(reply, Self::unpause),
             Message::Evict => self.drop_instance(),
             // The owner looks whether the host is stopping after each message.
             Message::Shutdown => {}
@@ -237,59 +235,42 @@ impl Owner<'_> {
         }
     }
 
-    fn resume(&mut self, reply: Reply) {
-        let answer = match self.closed() {
-            Some(error) => Err(error),
-            None => {
-                if self.books.head().status == RunStatus::Parked {
-                    self.books.set_parked(None);
-                    let is_paused = self.books.head().paused.is_some();
-                    self.set_status(if is_paused { RunStatus::Paused } else { RunStatus::Running }, None);
-                }
-                self.dirty = true;
-                self.retry_at = None;
-                (self.retries, self.overruns) = (0, 0);
-                Ok(())
-            }
-        };
-        self.books.reply(reply, answer);
+    /// Who asks something of a run that has ended is told so.
+    fn unless_closed(&mut self, reply: Reply) -> Option<Reply> {
+        let Some(error) = self.closed() else { return Some(reply) };
+        self.books.reply(reply, Err(error));
+        None
+    }
+
+    fn do_unless_closed(&mut self, reply: Reply, change: impl FnOnce(&mut Self)) {
+        if let Some(reply) = self.unless_closed(reply) {
+            change(self);
+            self.books.reply(reply, Ok(()));
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.books.head_mut().parked.take().is_some() {
+            self.show_status();
+        }
+        self.dirty = true;
+        self.retry_at = None;
+        (self.retries, self.overruns) = (0, 0);
     }
 
     /// A step that is under way is finished. A parked run stays parked, and is paused when it is resumed.
-    fn pause(&mut self, reason: String, reply: Reply) {
-        let answer = match self.closed() {
-            Some(error) => Err(error),
-            None => {
-                if self.books.head().paused.is_none() {
-                    self.books.head_mut().paused = Some(Pause { at: self.shared.now(), reason });
-                    let status = self.books.head().status;
-                    self.set_status(
-                        if status == RunStatus::Running { RunStatus::Paused } else { status },
-                        None,
-                    );
-                }
-                Ok(())
-            }
-        };
-        self.books.reply(reply, answer);
+    fn pause(&mut self, reason: String) {
+        if self.books.head().paused.is_none() {
+            self.books.head_mut().paused = Some(Pause { at: self.shared.now(), reason });
+            self.show_status();
+        }
     }
 
-    fn unpause(&mut self, reply: Reply) {
-        let answer = match self.closed() {
-            Some(error) => Err(error),
-            None => {
-                if self.books.head_mut().paused.take().is_some() {
-                    let status = self.books.head().status;
-                    self.set_status(
-                        if status == RunStatus::Paused { RunStatus::Running } else { status },
-                        None,
-                    );
-                    self.dirty = true;
-                }
-                Ok(())
-            }
-        };
-        self.books.reply(reply, answer);
+    fn unpause(&mut self) {
+        if self.books.head_mut().paused.take().is_some() {
+            self.show_status();
+            self.dirty = true;
+        }
     }
 
     /// Why the run takes no messages, if it takes none.
@@ -313,11 +294,6 @@ impl Owner<'_> {
 
     /// The error of who addresses a run that has ended.
     pub(super) fn closed(&self) -> Option<Error> {
-        let status = self.books.head().status;
-        status.is_closed().then(|| Error::Closed {
-            id: self.started.workflow_id.to_string(),
-            run_id: self.key.run,
-            status,
-        })
+        Error::closed(&self.started, self.books.head().status)
     }
 }

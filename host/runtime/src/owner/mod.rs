@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use refrain_engine::codec;
 use refrain_engine::guest::Guest;
-use refrain_engine::journal::Started;
+use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::run::Run;
 use refrain_engine::time::Timestamp;
@@ -38,11 +38,12 @@ use crate::delete;
 use crate::error::Error;
 use crate::executor::panic_message;
 use crate::new_run::deadlines;
-use crate::placing::Unreadable;
+use crate::rows::{self, Unreadable};
 use crate::shared::Shared;
+use crate::stale;
 use activities::Activities;
 use books::Books;
-pub(crate) use books::{message_size, put, read_all};
+pub(crate) use books::{message_size, put};
 pub(crate) use messages::{Message, Reply};
 
 /// Messages that are taken together, so that what arrived at once is delivered at once.
@@ -168,49 +169,47 @@ async fn open_and_run(
     loop {
         let Some(first) = inbox.recv().await else { return Ok(()) };
         shared.alarms.set(key, None);
-        let (started, stored, first) = match first {
+        let opened = match first {
             // Who found the new run in the store may have been here before, and have gone again.
-            Message::Begin { started, stored } => (started, read_head(shared, key)?.unwrap_or(stored), None),
+            Message::Begin { started, stored } => {
+                let stored = rows::find_head(&*shared.store, key)?.unwrap_or(*stored);
+                Some((started, stored, None))
+            }
             other => match read(shared, key)? {
-                Some((started, stored)) if stored.head.deleting => {
-                    let error = gone(key, &other);
-                    other.refuse(error);
-                    delete::finish(shared, key, &started).await.map_err(Gone::Store)?;
-                    if shared.registry.leave(key, inbox) {
-                        return Ok(());
-                    }
-                    continue;
-                }
-                Some((started, stored)) => {
+                Some((started, stored)) if !stored.head.deleting => {
                     // One that fires is not put in again.
                     if !matches!(other, Message::TimerFired { op: RUN_ITSELF, .. }) {
                         arm(shared, key, &started, &stored.head);
                     }
-                    (started, stored, Some(other))
+                    Some((started, stored, Some(other)))
                 }
-                None => {
-                    // Something outlived its run: a timer's row, or a client's task token.
-                    let error = gone(key, &other);
-                    other.refuse(error);
-                    if shared.registry.leave(key, inbox) {
-                        return Ok(());
+                // Or something outlived its run: a timer's row, or a client's task token.
+                deleting => {
+                    refuse_for_good(key, other);
+                    if let Some((started, _)) = deleting {
+                        delete::finish(shared, key, &started).await.map_err(Gone::Store)?;
                     }
-                    continue;
+                    None
                 }
             },
+        };
+        let Some((started, stored, first)) = opened else {
+            if shared.registry.leave(key, inbox) {
+                return Ok(());
+            }
+            continue;
         };
         return Owner::new(shared, key, started, stored, inbox).run(first).await;
     }
 }
 
-/// What who addresses a run that is not there any more is told. A worker hears that nobody waits for what it does.
-fn gone(key: &RunKey, message: &Message) -> Error {
-    match message {
-        Message::Report { op, .. } => {
-            Error::Stale { activity: *op, reason: format!("there is no run {} any more", key.run) }
-        }
+/// Tells who addresses a run that is not there any more. A worker hears that nobody waits for what it does.
+fn refuse_for_good(key: &RunKey, message: Message) {
+    let error = match &message {
+        Message::Report { op, .. } => stale::no_run(key, *op),
         _ => Error::NotFound { what: "run", id: key.run.to_string() },
-    }
+    };
+    message.refuse(error);
 }
 
 /// The deadlines of a run are in place: an owner that failed may have taken firings in that it did not commit.
@@ -221,16 +220,7 @@ fn arm(shared: &Shared, key: &RunKey, started: &Started, head: &Head) {
 }
 
 fn read(shared: &Shared, key: &RunKey) -> Result<Option<(Arc<Started>, StoredHead)>, Gone> {
-    let started = key.started();
-    let Some(started) = shared.store.get(started.table, &started.bytes)? else { return Ok(None) };
-    let Some(stored) = read_head(shared, key)? else { return Ok(None) };
-    Ok(Some((Arc::new(codec::decode("run's start", &started)?), stored)))
-}
-
-fn read_head(shared: &Shared, key: &RunKey) -> Result<Option<StoredHead>, Gone> {
-    let head = key.head();
-    let head = shared.store.get(head.table, &head.bytes)?;
-    Ok(head.map(|head| StoredHead::decode(&head)).transpose()?)
+    Ok(rows::find(&*shared.store, key)?.map(|(started, stored)| (Arc::new(started), stored)))
 }
 
 /// Parks the run of an owner that failed, as the store has it, so that it does not fail again and again.
@@ -247,10 +237,9 @@ async fn park_as_stored(shared: &Arc<Shared>, key: &RunKey, kind: &str, message:
     let Some((started, stored)) = read(shared, key)? else { return Ok(()) };
     let (_, mut nobody) = mpsc::unbounded_channel();
     let mut owner = Owner::new(shared, key, started, stored, &mut nobody);
-    match owner.books.head().status {
-        // One that is paused is parked too: both are to be lifted.
-        RunStatus::Running | RunStatus::Paused => {}
-        _ => return Ok(()),
+    // One that is paused is parked too: both are to be lifted.
+    if !matches!(owner.books.head().status, RunStatus::Running | RunStatus::Paused) {
+        return Ok(());
     }
     owner.park(Parked { kind: kind.to_owned(), message: message.to_owned(), ..owner.parked() });
     owner.flush().await
@@ -336,7 +325,6 @@ impl<'a> Owner<'a> {
         if let Some(first) = first {
             self.handle(first).await?;
         }
-        let mut idle = false;
         loop {
             self.take_messages().await?;
             self.work().await?;
@@ -345,6 +333,10 @@ impl<'a> Owner<'a> {
                 self.flush().await?;
             }
             let idle_at = self.active_at.after(self.shared.options.idle_timeout);
+            let idle = self.shared.now() >= idle_at;
+            if idle {
+                self.drop_instance();
+            }
             // Attempts that run elsewhere, and tasks that wait, need no owner.
             let lingers = self.activities.run_in_process() || !self.activities.is_empty() && !idle;
             let asleep = self.instance.is_none() && !lingers && self.retry_at.is_none();
@@ -363,7 +355,6 @@ impl<'a> Owner<'a> {
                         // Heartbeats are no reason to stay.
                         if !matches!(message, Message::Beat { .. }) {
                             self.active_at = self.shared.now();
-                            idle = false;
                         }
                         self.handle(message).await?;
                     }
@@ -373,10 +364,7 @@ impl<'a> Owner<'a> {
                     self.activities_due().await?;
                     self.retry_at = self.retry_at.filter(|at| *at > self.shared.now());
                 }
-                () = self.shared.clock.sleep_until(idle_at), if self.instance.is_some() || lingers && !idle => {
-                    idle = true;
-                    self.drop_instance();
-                }
+                () = self.shared.clock.sleep_until(idle_at), if !idle && (self.instance.is_some() || lingers) => {}
             }
         }
     }
@@ -418,6 +406,11 @@ impl<'a> Owner<'a> {
         Ok(())
     }
 
+    /// What executes the run.
+    fn code(&self) -> Code {
+        self.books.head().code.clone().unwrap_or_else(|| self.started.code())
+    }
+
     /// Commits what there is, once it is as much as one batch should have.
     async fn flush_if_heavy(&mut self) -> Result<(), Gone> {
         if self.books.is_heavy() { self.flush().await } else { Ok(()) }
@@ -457,7 +450,18 @@ impl<'a> Owner<'a> {
             "the run is parked"
         );
         self.instance = None;
-        self.books.set_parked(Some(parked));
-        self.set_status(RunStatus::Parked, None);
+        self.books.head_mut().parked = Some(parked);
+        self.show_status();
+    }
+
+    /// Moves the run to the list that it belongs in, while it has not ended.
+    fn show_status(&mut self) {
+        let head = self.books.head();
+        let status = match (&head.parked, &head.paused) {
+            (Some(_), _) => RunStatus::Parked,
+            (None, Some(_)) => RunStatus::Paused,
+            (None, None) => RunStatus::Running,
+        };
+        self.set_status(status, None);
     }
 }

@@ -20,6 +20,7 @@ use crate::activity_types::{Control, Report};
 use crate::attempts::Attempt;
 use crate::error::Error;
 use crate::executor::AttemptEnd;
+use crate::stale;
 
 /// The error type of an attempt that stopped because it was asked to.
 const CANCELED: &str = "Canceled";
@@ -58,7 +59,7 @@ impl Owner<'_> {
 
     /// Someone says how an attempt ended, or ends the activity by hand.
     pub(super) fn report(&mut self, op: Op, starts: Option<u32>, report: Report, reply: Reply) {
-        if let Some(error) = self.refuse_report(op, starts) {
+        if let Err(error) = self.check_wanted(op, starts) {
             self.books.reply(reply, Err(error));
             return;
         }
@@ -104,28 +105,21 @@ impl Owner<'_> {
                 self.pending(op);
                 self.books.reply(reply, Ok(()));
             }
-            Report::Pending => {
-                let reason = "no attempt of it runs".to_owned();
-                self.books.reply(reply, Err(Error::Stale { activity: op, reason }));
-            }
+            Report::Pending => self.books.reply(reply, Err(stale::no_attempt(op))),
         }
     }
 
-    /// Why nobody waits for what is said of the activity, if nobody does.
-    fn refuse_report(&mut self, op: Op, starts: Option<u32>) -> Option<Error> {
-        if let Some(error) = self.closed() {
-            return Some(Error::Stale { activity: op, reason: error.to_string() });
+    /// Checks that somebody waits for what is said of the activity.
+    fn check_wanted(&self, op: Op, starts: Option<u32>) -> Result<(), Error> {
+        if let Some(closed) = self.closed() {
+            return Err(stale::ended(&closed, op));
         }
-        let stale = match (self.activities.get_mut(op), starts) {
+        let activity = self.activities.get(op).map(|tracked| &tracked.activity);
+        if activity.is_none() && self.shared.is_shutting_down() {
             // It is forgotten here, and not over: the next boot goes on with it.
-            (None, _) if self.shared.is_shutting_down() => return Some(Error::ShuttingDown),
-            (None, _) => Some("the activity has ended, or there never was one of this id".to_owned()),
-            (Some(tracked), Some(starts)) => {
-                tracked.activity.check_current(starts).err().map(|stale| stale.to_string())
-            }
-            (Some(_), None) => None,
-        };
-        stale.map(|reason| Error::Stale { activity: op, reason })
+            return Err(Error::ShuttingDown);
+        }
+        stale::check(op, activity, starts)
     }
 
     fn completed(&mut self, op: Op, result: Payload, reply: Option<Reply>) {
@@ -187,7 +181,7 @@ impl Owner<'_> {
     /// An operator does something to an activity.
     pub(super) fn control(&mut self, op: Op, control: Control, reply: Reply) {
         let now = self.shared.now();
-        if let Some(error) = self.refuse_report(op, None) {
+        if let Err(error) = self.check_wanted(op, None) {
             self.books.reply(reply, Err(error));
             return;
         }
@@ -197,19 +191,19 @@ impl Owner<'_> {
         match control {
             Control::Pause { reason } => {
                 activity.pause(reason, now);
-                self.books.extend_tell(attempt, CancelReason::Paused);
+                self.books.tell_after(attempt, CancelReason::Paused);
             }
             Control::Unpause(how) => {
                 activity.unpause(how, now);
                 if activity.reset.is_some() {
-                    self.books.extend_tell(attempt.clone(), CancelReason::Reset);
+                    self.books.tell_after(attempt.clone(), CancelReason::Reset);
                 }
                 untell_paused(activity, attempt.as_deref());
             }
             Control::Reset(request) => {
                 activity.reset(request, now);
                 untell_paused(activity, attempt.as_deref());
-                self.books.extend_tell(attempt, CancelReason::Reset);
+                self.books.tell_after(attempt, CancelReason::Reset);
             }
             Control::UpdateOptions(patch) => {
                 if let Err(message) = activity.update_options(*patch, now) {

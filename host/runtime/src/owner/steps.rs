@@ -9,6 +9,7 @@ use futures::{FutureExt, poll};
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::guest::{Guest, OpenError, Stop, Trap};
 use refrain_engine::ids::Op;
+use refrain_engine::journal::Code;
 use refrain_engine::limits::Profile;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::{ClosedStep, Effect, Run};
@@ -18,6 +19,7 @@ use tracing::Instrument;
 use super::books::{After, delete};
 use super::{Gone, Instance, Owner};
 use crate::executor::panic_message;
+use crate::rows;
 
 /// A step that has not reached a wait by then gets what it was given committed alone, so that no outcome
 /// waits for a slow guest and no client for its answer.
@@ -139,7 +141,8 @@ impl Owner<'_> {
             self.park(Parked { kind: "component".to_owned(), message, ..self.parked() });
             return Ok(None);
         };
-        let guest = match self.shared.guests.open(self.started.digest, profile).await {
+        let code = self.code().digest;
+        let guest = match self.shared.guests.open(code, profile).await {
             Ok(guest) => guest,
             Err(error @ (OpenError::Unknown(_) | OpenError::Unusable { .. })) => {
                 let message = error.to_string();
@@ -153,17 +156,19 @@ impl Owner<'_> {
         };
         // Taken only now: who waits for code to be compiled keeps nobody else from loading.
         let Ok(_permit) = self.shared.loading.clone().acquire_owned().await else { return Ok(None) };
-        let (journal, mailbox) = (self.read_journal()?, self.read_mailbox()?);
+        let store = &*self.shared.store;
+        let (journal, mailbox) = (rows::read_journal(store, self.key)?, rows::read_mailbox(store, self.key)?);
         let replays = !journal.is_empty();
         let learned = self.learn_rows(&journal, &mailbox);
-        let run = match learned.and_then(|()| Run::replay(self.started.clone(), journal, self.shared.boot)) {
-            Ok(run) => Box::new(run),
-            Err(error) => {
-                let message = format!("{error}: restore the data directory from a backup");
-                self.park(Parked { kind: "journal".to_owned(), message, ..self.parked() });
-                return Ok(None);
-            }
-        };
+        let run =
+            match learned.and_then(|()| Run::replay(self.started.clone(), journal, code, self.shared.boot)) {
+                Ok(run) => Box::new(run),
+                Err(error) => {
+                    let message = format!("{error}: restore the data directory from a backup");
+                    self.park(Parked { kind: "journal".to_owned(), message, ..self.parked() });
+                    return Ok(None);
+                }
+            };
         let mut instance = Instance { guest, run };
         if self.started.lifecycle.begins_at.is_some() {
             instance.run.begin_at(self.shared.now());
@@ -295,12 +300,9 @@ impl Owner<'_> {
 
     async fn trapped(&mut self, trap: Trap) -> Result<(), Gone> {
         let started = &self.started;
-        let on_trap = self.shared.components.on_trap(
-            &self.key.namespace,
-            &started.component,
-            started.digest,
-            &started.workflow,
-        );
+        let Code { component, digest, .. } = self.code();
+        let on_trap =
+            self.shared.components.on_trap(&self.key.namespace, &component, digest, &started.workflow);
         if on_trap == OnTrap::Fail && !trap.stack_overflow {
             let failure = Failure {
                 stack: trap.backtrace.join("\n"),
@@ -345,7 +347,6 @@ impl Owner<'_> {
     fn close_step(&mut self, step: ClosedStep) {
         let head = self.books.head_mut();
         let number = head.records;
-        debug_assert_eq!(number, step.number, "one record for each step");
         head.records += 1;
         head.journal_entries = step.size.entries;
         head.journal_bytes = step.size.bytes;
@@ -376,6 +377,9 @@ impl Owner<'_> {
                 self.arrive(Item::Canceled { op, reason }, changes, None);
             }
             Effect::CancelActivity { op, reason } => self.cancel_activity(op, reason),
+            Effect::StartChild { .. } | Effect::CancelChild { .. } => {}
+            Effect::Signal { .. } | Effect::RequestCancel { .. } => {}
+            Effect::Update { .. } => {}
             Effect::Detach { op } => {
                 let changes = self.cancel_timer(op);
                 self.books.extend(changes);

@@ -150,7 +150,7 @@ fn signals_end_a_wait_or_its_timeout_does() {
             }
             Event::Finished { .. } => completed(r#""timeout""#),
             Event::CancelRequested { reason } => Ok(Completion::Canceled(Some(json(format!("{reason:?}"))))),
-            Event::Query { name, .. } => panic!("nobody asks for {name}"),
+            Event::Query { name, .. } | Event::Update { name, .. } => panic!("nobody asks for {name}"),
         }
     });
     world.live(async |host| {

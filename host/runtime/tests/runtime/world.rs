@@ -227,7 +227,7 @@ impl World {
         if !matches!(last, Record::Step(_)) {
             return;
         }
-        let run = Run::replay(Arc::new(started), records, 1).expect("a sound journal");
+        let run = Run::replay(Arc::new(started), records, CODE, 1).expect("a sound journal");
         let (_, stop) = paused().block_on(async {
             let mut guest = self.guests.open(CODE, limits::CURRENT).await.expect("the scripts");
             guest.run(Box::new(run)).await
@@ -253,7 +253,9 @@ impl World {
             let steps =
                 journal.iter().filter_map(|(_, record)| match codec::decode("record", record).unwrap() {
                     Record::Step(step) => Some(step),
-                    Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => None,
+                    Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Moved(_) => {
+                        None
+                    }
                 });
             let mailbox = self.under(&key.mailbox());
             let waiting =

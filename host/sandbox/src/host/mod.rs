@@ -2,8 +2,10 @@
 //! convert its answer; what a call means is the engine's business.
 
 mod activity;
+mod child;
 mod context;
 mod control;
+mod external;
 mod log;
 mod messages;
 mod timer;
@@ -19,10 +21,12 @@ use crate::state::State;
 /// Every function that this host offers, by interface. The gate names what is missing from it.
 pub(crate) const OFFERED: &[(&str, &[&str])] = &[
     ("activity", &["start", "start-local"]),
+    ("child", &["start"]),
     ("context", &["info", "now", "random-bytes", "uuid"]),
     ("control", &["finish"]),
+    ("external", &["request-cancel", "signal"]),
     ("log", &["write"]),
-    ("messages", &["answer"]),
+    ("messages", &["accept", "answer", "complete", "reject"]),
     ("timer", &["start"]),
     ("types", &[]),
     ("version", &["get-version", "patched"]),

@@ -70,7 +70,7 @@ impl Owner {
     pub(crate) async fn replay(&self, digest: Digest, ended: &Ended, steps: usize) -> Ended {
         let records = ended.records[..steps].to_vec();
         let effects = ended.effects[..steps].to_vec();
-        let run = Run::replay(started(digest), records.clone(), 1).unwrap();
+        let run = Run::replay(started(digest), records.clone(), digest, 1).unwrap();
         self.go_on(run, self.open(digest).await, records, effects).await
     }
 
@@ -139,6 +139,8 @@ pub(crate) fn started(digest: Digest) -> Arc<Started> {
         root: None,
         request_id: None,
         memo: Vec::new(),
+        parent_op: None,
+        forks: Vec::new(),
     })
 }
 

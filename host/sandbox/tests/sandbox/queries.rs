@@ -36,7 +36,7 @@ async fn ask(owner: &Owner, code: &str) -> Stop {
     assert!(matches!(stop, Stop::Wait | Stop::Finished), "{stop:?}");
     let records: Vec<Bytes> = run.close_step().into_iter().map(|step| step.record).collect();
     let query = Query { name: "status".to_owned(), input: Payload::json("7") };
-    let asked = Run::query(started(digest), records, 1, query).unwrap();
+    let asked = Run::query(started(digest), records, digest, 1, query).unwrap();
     owner.open(digest).await.run(Box::new(asked)).await.1
 }
 

@@ -264,7 +264,7 @@ fn mismatch(mismatch: runtime::StoredMismatch) -> wire::Mismatch {
     }
 }
 
-fn execution(execution: &ExecutionRef) -> wire::ExecutionRef {
+pub(super) fn execution(execution: &ExecutionRef) -> wire::ExecutionRef {
     wire::ExecutionRef {
         id: execution.workflow_id.to_string(),
         run_id: execution.run_id.map(|id| id.to_string()),

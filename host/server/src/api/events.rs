@@ -10,7 +10,7 @@ use refrain_engine::time::Timestamp;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::convert::{failure, payload_out, time};
+use super::convert::{execution, failure, payload_out, time};
 use crate::wire::{self, Json};
 
 /// The two fields of a payload: for JSON, and for anything else.
@@ -64,6 +64,50 @@ fn attributes(kind: &HistoryKind) -> Json {
         HistoryKind::OpCancelRequested { op, reason } | HistoryKind::OpCanceled { op, reason } => {
             object.field("op", op).field("reason", reason)
         }
+        HistoryKind::ChildInitiated { op, name, input, summary } => object
+            .field("op", op)
+            .field("name", name)
+            .optional("summary", summary.as_ref())
+            .payload(INPUT, input),
+        HistoryKind::ChildStarted { op, name, child } => {
+            object.field("op", op).field("name", name).field("child", &execution(child))
+        }
+        HistoryKind::ChildStartFailed { op, name, failure: why }
+        | HistoryKind::ChildFailed { op, name, failure: why } => {
+            object.field("op", op).field("name", name).field("failure", &failure(why))
+        }
+        HistoryKind::ChildCompleted { op, name, result } => {
+            object.field("op", op).field("name", name).payload(RESULT, result)
+        }
+        HistoryKind::SignalSent { op, target, name, input } => object
+            .field("op", op)
+            .field("target", &execution(target))
+            .field("name", name)
+            .payload(INPUT, input),
+        HistoryKind::CancelSent { op, target, reason } => {
+            object.field("op", op).field("target", &execution(target)).field("reason", reason)
+        }
+        HistoryKind::SendingCompleted { op } => object.field("op", op),
+        HistoryKind::SendingFailed { op, failure: why } => {
+            object.field("op", op).field("failure", &failure(why))
+        }
+        HistoryKind::UpdateReceived { update_id, name, input } => {
+            object.field("update_id", update_id).field("name", name).payload(INPUT, input)
+        }
+        HistoryKind::UpdateAccepted { update_id } => object.field("update_id", update_id),
+        HistoryKind::UpdateCompleted { update_id, result } => {
+            object.field("update_id", update_id).payload(RESULT, result)
+        }
+        HistoryKind::UpdateRejected { update_id, failure: why }
+        | HistoryKind::UpdateFailed { update_id, failure: why } => {
+            object.field("update_id", update_id).field("failure", &failure(why))
+        }
+        HistoryKind::WorkflowForked { of } => object.field("of", &execution(of)),
+        HistoryKind::WorkflowMoved { component, version, digest, reason } => object
+            .field("component", component)
+            .field("version", version)
+            .field("digest", &digest.to_string())
+            .field("reason", reason),
         HistoryKind::SignalReceived { name, input } => object.field("name", name).payload(INPUT, input),
         HistoryKind::CancelRequested { reason } | HistoryKind::WorkflowTerminated { reason } => {
             object.field("reason", reason)

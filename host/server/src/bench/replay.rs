@@ -105,7 +105,12 @@ async fn replay(rig: &Rig, journal: &Journal) -> anyhow::Result<Duration> {
     let mut fastest = Duration::MAX;
     for _ in 0..TIMES {
         let begun = Instant::now();
-        let run = Run::replay(Arc::clone(&journal.started), journal.records.clone(), rig.runtime.boot())?;
+        let run = Run::replay(
+            Arc::clone(&journal.started),
+            journal.records.clone(),
+            journal.started.digest,
+            rig.runtime.boot(),
+        )?;
         let profile = run.profile();
         let mut guest = rig.sandbox.open(journal.started.digest, profile).await?;
         match guest.run(Box::new(run)).await {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::{length, shortened, time};
-use crate::wire::{ActivityHeartbeat, EncodedPayload, Failure, HEARTBEAT, HistoryEvent, Json, Parked};
+use crate::wire::{
+    ActivityHeartbeat, EncodedPayload, ExecutionRef, Failure, HEARTBEAT, HistoryEvent, Json, Parked,
+};
 
 /// Characters of a payload, and of a line's text, that are shown; `--json` has all.
 const PAYLOAD: usize = 72;
@@ -118,6 +120,15 @@ impl Attributes {
         self.read("failure").map(|failure: Failure| failure.chain()).unwrap_or_default()
     }
 
+    /// An execution, by its id.
+    fn execution(&self, name: &str) -> String {
+        self.read(name).map(|execution: ExecutionRef| execution.id).unwrap_or_default()
+    }
+
+    fn update(&self) -> String {
+        format!("({})", self.text("update_id"))
+    }
+
     /// What happened, in a few words.
     fn sentence(&self, event: &HistoryEvent) -> String {
         let op = self.number("op").map(|op| format!("#{op}")).unwrap_or_default();
@@ -145,7 +156,24 @@ impl Attributes {
                 });
                 vec![op, until.unwrap_or_default(), self.text("summary")]
             }
-            "timer-fired" | "op-detached" => vec![op],
+            "timer-fired" | "op-detached" | "sending-completed" => vec![op],
+            "child-initiated" => vec![op, name, self.text("summary"), self.payload("input")],
+            "child-started" => vec![op, name, self.execution("child")],
+            "child-completed" => vec![op, name, arrow(self.payload("result"))],
+            "child-start-failed" | "child-failed" | "sending-failed" => vec![op, name, self.failure()],
+            "signal-sent" => {
+                vec![op, name, format!("to {}", self.execution("target")), self.payload("input")]
+            }
+            "cancel-sent" => vec![op, format!("to {}", self.execution("target")), self.text("reason")],
+            "update-received" => vec![name, self.payload("input"), self.update()],
+            "update-accepted" => vec![self.update()],
+            "update-completed" => vec![self.update(), arrow(self.payload("result"))],
+            "update-rejected" | "update-failed" => vec![self.update(), self.failure()],
+            "workflow-forked" => vec![format!("from {}", self.execution("of"))],
+            "workflow-moved" => {
+                let version = self.number("version").unwrap_or(0);
+                vec![format!("to {}@{version}", self.text("component")), self.text("reason")]
+            }
             "op-cancel-requested" | "op-canceled" => vec![op, self.text("reason")],
             "signal-received" => vec![name, self.payload("input")],
             "cancel-requested" | "workflow-terminated" => vec![self.text("reason")],

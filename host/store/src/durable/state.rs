@@ -5,7 +5,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
 use super::tail::{Layer, RowChange};
 use super::{STATE_FILE, database_error};
@@ -13,7 +13,22 @@ use crate::batch::Table;
 use crate::store::{Order, StoreError};
 
 /// The version of everything in the data directory; `FORMAT.md` says what each one is, and what came with it.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
+
+/// What a format needs that the one before it has not.
+type Step = fn(&WriteTransaction) -> Result<(), TableError>;
+
+/// The steps that bring a directory forward, to format 2 and on.
+const STEPS: [Step; FORMAT as usize - 1] = [
+    |state| state.open_table(definition(Table::Heartbeats)).map(drop),
+    // Format 3 changes no row.
+    |_| Ok(()),
+    |state| {
+        [Table::Outbox, Table::Children, Table::Updates, Table::Pinned]
+            .into_iter()
+            .try_for_each(|table| state.open_table(definition(table)).map(drop))
+    },
+];
 
 /// The store's own facts, in a table that no batch can reach.
 const OWN: TableDefinition<'static, &'static str, u64> = TableDefinition::new("store");
@@ -52,22 +67,15 @@ impl StateDb {
 
     /// Brings an older format forward, step by step. The log has been applied.
     pub(super) fn bring_forward(&self) -> Result<(), StoreError> {
-        if self.format()? == Some(1) {
-            self.step_to(2, |transaction| transaction.open_table(definition(Table::Heartbeats)).map(drop))?;
-        }
-        if self.format()? == Some(2) {
-            self.step_to(3, |_| Ok(()))?;
+        let found = self.format()?;
+        for (format, step) in (2..).zip(STEPS).filter(|(format, _)| Some(*format) > found) {
+            self.step_to(format, step)?;
         }
         Ok(())
     }
 
-    /// One step of bringing forward: a durable transaction that does what the next format needs and says that it was
-    /// done.
-    fn step_to(
-        &self,
-        format: u64,
-        step: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::TableError>,
-    ) -> Result<(), StoreError> {
+    /// One step of bringing forward: a durable transaction that does what the format needs and says that it was done.
+    fn step_to(&self, format: u64, step: Step) -> Result<(), StoreError> {
         let what = format!("bring the state forward to format {format}");
         let mut transaction = self.database.begin_write().map_err(database_error(&what))?;
         transaction.set_quick_repair(true);
@@ -104,7 +112,7 @@ impl StateDb {
         let transaction = self.database.begin_read().map_err(database_error(WHAT))?;
         match transaction.open_table(OWN) {
             Ok(own) => Ok(own.get(name).map_err(database_error(WHAT))?.map(|value| value.value())),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(database_error(WHAT)(error)),
         }
     }

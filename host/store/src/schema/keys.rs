@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use refrain_engine::ids::{Namespace, Op, RunId, WorkflowId};
+use refrain_engine::journal::Code;
 use refrain_engine::time::Timestamp;
 
 use crate::batch::Table;
@@ -161,6 +162,46 @@ impl RunKey {
         self.builder().prefix(Table::Requests)
     }
 
+    /// What the run has to be done in another one: under the op that stands for it, or under
+    /// [`RUN_ITSELF`](refrain_engine::lifecycle::RUN_ITSELF) for its own end.
+    pub fn outbox(&self, op: Op) -> Key {
+        self.builder().number(op).key(Table::Outbox)
+    }
+
+    /// All that the run has to be done in others, in op order.
+    pub fn outboxes(&self) -> Prefix {
+        self.builder().prefix(Table::Outbox)
+    }
+
+    /// A child that has not ended, under the op of its end.
+    pub fn child(&self, op: Op) -> Key {
+        self.builder().number(op).key(Table::Children)
+    }
+
+    /// All children that have not ended, in op order.
+    pub fn children(&self) -> Prefix {
+        self.builder().prefix(Table::Children)
+    }
+
+    /// What became of an update to the runs of a chain, named by the first of them.
+    pub fn update(&self, update_id: &str) -> Key {
+        self.builder().name(update_id).key(Table::Updates)
+    }
+
+    /// All updates to the runs of the chain that this one began.
+    pub fn updates(&self) -> Prefix {
+        self.builder().prefix(Table::Updates)
+    }
+
+    /// That the run has not ended, among those that this code executes.
+    pub fn pinned(&self, code: &Code) -> Key {
+        Builder::new(&self.namespace)
+            .name(&code.component)
+            .number(u64::from(code.version))
+            .run(&self.run)
+            .key(Table::Pinned)
+    }
+
     /// The run in the list of those with this status, newest first.
     pub fn visibility(&self, status: Option<RunStatus>, started_at: Timestamp) -> Key {
         Builder::new(&self.namespace)
@@ -223,6 +264,24 @@ impl Prefix {
     /// The versions of a component's name.
     pub fn component_versions(namespace: &Namespace, name: &str) -> Self {
         Builder::new(namespace).name(name).prefix(Table::ComponentVersions)
+    }
+
+    /// The runs that have not ended and that some version of a component executes; those of one version lie
+    /// together, oldest run first.
+    pub fn pinned(namespace: &Namespace, component: &str) -> Self {
+        Builder::new(namespace).name(component).prefix(Table::Pinned)
+    }
+
+    /// As [`Self::pinned`], of one version.
+    pub fn pinned_to(namespace: &Namespace, component: &str, version: u32) -> Self {
+        Builder::new(namespace).name(component).number(u64::from(version)).prefix(Table::Pinned)
+    }
+
+    /// Version and run of a key among those of [`Self::pinned`]; `None` when it is too short.
+    pub fn pinned_run(&self, key: &[u8]) -> Option<(u32, RunId)> {
+        let at = self.bytes.len();
+        let version = u64::from_be_bytes(key.get(at..at + 8)?.try_into().ok()?);
+        Some((u32::try_from(version).ok()?, Self::run_at(key, at + 8)?))
     }
 
     /// The timers of a namespace with deadlines before this one.

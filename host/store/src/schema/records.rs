@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use refrain_engine::activity::Pause;
 use refrain_engine::codec::{self, DecodeError};
 use refrain_engine::ids::{Digest, RunId, WorkflowId};
+use refrain_engine::journal::Code;
 use refrain_engine::mismatch::{Difference, Mismatch};
 use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
@@ -161,6 +162,12 @@ pub struct Head {
     #[n(14)]
     #[cbor(default)]
     pub deleting: bool,
+    /// The code that executes the run, since someone moved it; `None`: that with which it started.
+    #[n(15)]
+    pub code: Option<Code>,
+    /// The run that a reset made of this one. Its children, where it took them along, are that one's.
+    #[n(16)]
+    pub reset_to: Option<RunId>,
 }
 
 impl Head {
@@ -455,6 +462,8 @@ mod tests {
             delayed_until: None,
             paused: None,
             deleting: false,
+            code: None,
+            reset_to: None,
         };
         let format_2 = b"\x8c\x01\x03\x02\x01\x04\x05\xf6\xf6\xf6\xf4\x01\x06";
         assert_eq!(codec::decode::<Head>("head", format_2).expect("a head"), old);

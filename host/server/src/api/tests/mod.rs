@@ -197,7 +197,7 @@ fn scripts() -> ScriptedGuests {
                             name => host.answer(request, Outcome::Failed(no(name)))?,
                         }
                     }
-                    Event::Finished { .. } => {}
+                    Event::Finished { .. } | Event::Update { .. } => {}
                 }
             }
         }
@@ -232,7 +232,7 @@ fn scripts() -> ScriptedGuests {
                         return Ok(Completion::Failed(failure));
                     }
                     Event::CancelRequested { reason } => host.cancel(op, &reason)?,
-                    Event::Signal { .. } | Event::Query { .. } => {}
+                    Event::Signal { .. } | Event::Update { .. } | Event::Query { .. } => {}
                 }
             }
         }
