@@ -12,17 +12,22 @@ use refrain_engine::call::{
     ActivityCommand, ActivityOptions, Cancellation, Command, Completion, Fairness, Interest, Level, NextRun,
     Note, Read,
 };
+use refrain_engine::child::{
+    ChildCancellation, ChildCommand, ChildOptions, IdReusePolicy, ParentClosePolicy,
+};
 use refrain_engine::codec::{decode, encode};
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
-use refrain_engine::ids::{RunId, WorkflowId};
-use refrain_engine::journal::{End, Entry, ExecutionRef, FailedByHost, Record, Started, Step, Terminated};
+use refrain_engine::ids::{Digest, RunId, WorkflowId};
+use refrain_engine::journal::{
+    Code, End, Entry, ExecutionRef, FailedByHost, Moved, Record, Started, Step, Terminated,
+};
 use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
 use refrain_engine::time::Timestamp;
 
-use support::{START, activity, completed, failed, signal, started};
+use support::{START, activity, child, completed, failed, signal, started, update};
 
 fn step(delivered: Vec<Item>, entries: Vec<Entry>, end: End) -> Step {
     let arrival = |(index, item)| MailboxEntry { number: index as u64 + 1, at: START, item };
@@ -100,6 +105,47 @@ fn items() -> Vec<Item> {
     ]
 }
 
+/// What came with format 4, with all that may be absent.
+fn commands_between_runs() -> Vec<Command> {
+    let target = ExecutionRef {
+        workflow_id: WorkflowId::new("p").expect("good"),
+        run_id: Some(RunId::from_bytes([3; 16])),
+    };
+    let options = ChildOptions {
+        workflow_id: Some(WorkflowId::new("c").expect("good")),
+        id_reuse: IdReusePolicy::RejectDuplicate,
+        component: Some("shop".to_owned()),
+        task_queue: Some("gpu".to_owned()),
+        execution_timeout: Some(Duration::from_secs(1)),
+        run_timeout: Some(Duration::from_secs(2)),
+        retry: Some(RetryPolicy::default()),
+        parent_close: ParentClosePolicy::Abandon,
+        cancellation: ChildCancellation::WaitForCancellation,
+        memo: vec![("m".to_owned(), Payload::null())],
+        summary: Some("s".to_owned()),
+    };
+    vec![
+        Command::StartChild(Box::new(child("pack"))),
+        Command::StartChild(Box::new(ChildCommand { options, ..child("pack") })),
+        Command::Signal { target: target.clone(), name: "go".to_owned(), input: Payload::null() },
+        Command::RequestCancel { target, reason: "r".to_owned() },
+        Command::AcceptUpdate { request: 1 },
+        Command::RejectUpdate { request: 2, reason: full_failure() },
+        Command::CompleteUpdate { request: 1, outcome: Outcome::Completed(Payload::null()) },
+    ]
+}
+
+fn items_between_runs() -> Vec<Item> {
+    let workflow_id = WorkflowId::new("c").expect("good");
+    vec![
+        Item::ChildStarted { op: 1, workflow_id, run_id: RunId::from_bytes([3; 16]) },
+        Item::ChildNotStarted { op: 2, failure: full_failure() },
+        Item::ChildClosed { op: 3, outcome: Outcome::Completed(Payload::null()) },
+        Item::Sent { op: 4, outcome: Outcome::Failed(full_failure()) },
+        update("u", "add"),
+    ]
+}
+
 fn entries() -> Vec<Entry> {
     let reads = [Read::Now, Read::RandomBytes { len: 300 }, Read::Uuid, Read::Info];
     let fields = vec![("k".to_owned(), "v".to_owned())];
@@ -124,6 +170,10 @@ fn samples() -> Vec<Record> {
     records.push(Record::Terminated(Terminated { time: START, boot: 2, reason: "r".to_owned() }));
     records.push(Record::Failed(FailedByHost { time: START, boot: 2, failure: full_failure() }));
     records.push(Record::TimedOut(FailedByHost { time: START, boot: 2, failure: full_failure() }));
+    let commands = commands_between_runs().into_iter().map(Entry::Command).collect();
+    records.push(Record::Step(step(items_between_runs(), commands, End::Wait(Interest::Everything))));
+    let code = Code { component: "shop".to_owned(), version: 2, digest: Digest([2; 32]) };
+    records.push(Record::Moved(Moved { time: START, boot: 2, code, reason: "r".to_owned() }));
     records
 }
 
@@ -154,6 +204,12 @@ fn full_started() -> Started {
         },
         ..started()
     }
+}
+
+/// A child that was reset.
+fn forked_started() -> Started {
+    let base = full_started();
+    Started { parent_op: Some(2), forks: base.forks_at(3), ..base }
 }
 
 fn full_activity() -> Activity {
@@ -215,6 +271,7 @@ fn unhex(text: &str) -> Vec<u8> {
 fn the_stored_form_of_each_record_is_pinned() {
     let mut lines: Vec<String> = samples().iter().map(|record| hex(&encode(record))).collect();
     lines.push(hex(&encode(&full_started())));
+    lines.push(hex(&encode(&forked_started())));
     lines.push(hex(&encode(&full_activity())));
     lines.push(hex(&encode(&fullest_activity())));
     lines.extend(phases().iter().map(|phase| hex(&encode(phase))));
@@ -231,7 +288,10 @@ fn the_stored_form_of_each_record_is_pinned() {
         820181831b17979cfe362a0000026172
         820281831b17979cfe362a00000287006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560
         820381831b17979cfe362a00000287006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560
+        82008186011b17979cfe362a0000018583011b17979cfe362a0000820583016163500303030303030303030303030303030383021b17979cfe362a00008206820287006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656083031b17979cfe362a00008207820382008182706170706c69636174696f6e2f6a736f6e446e756c6c83041b17979cfe362a00008208820482018187006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656083051b17979cfe362a000082098361756361646482706170706c69636174696f6e2f6a736f6e41318782008182068183647061636b82706170706c69636174696f6e2f6a736f6e41318af600f6f6f6f6f600008082008182068183647061636b82706170706c69636174696f6e2f6a736f6e41318b6163026473686f706367707582010082020085820100fb4000000000000000f6008002018182616d82706170706c69636174696f6e2f6a736f6e446e756c6c6173820081820783826170500303030303030303030303030303030362676f82706170706c69636174696f6e2f6a736f6e446e756c6c8200818208828261705003030303030303030303030303030303617282008182098101820081820a820287006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560820081820b820182008182706170706c69636174696f6e2f6a736f6e446e756c6c820081820080
+        820481841b17979cfe362a000002836473686f7002582002020202020202020202020202020202020202020202020202020202020202026172
         956764656661756c74676f726465722f31500707070707070707070707070707070750070707070707070707070707070707075002020202020202020202020202020202656f7264657282706170706c69636174696f6e2f6a736f6e427b7d6473686f700158200101010101010101010101010101010101010101010101010101010101010101016764656661756c74011b17979cfe362a000058202a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a8161708261705003030303030303030303030303030303637265718182616d82706170706c69636174696f6e2f6a736f6e446e756c6c01851b17979cfe362a000082183c0085820100fb4000000000000000f600801b17979cfe362a000087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560
+        976764656661756c74676f726465722f31500707070707070707070707070707070750070707070707070707070707070707075002020202020202020202020202020202656f7264657282706170706c69636174696f6e2f6a736f6e427b7d6473686f700158200101010101010101010101010101010101010101010101010101010101010101016764656661756c74011b17979cfe362a000058202a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a8161708261705003030303030303030303030303030303637265718182616d82706170706c69636174696f6e2f6a736f6e446e756c6c01851b17979cfe362a000082183c0085820100fb4000000000000000f600801b17979cfe362a000087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e6560028182038a676f726465722f31500707070707070707070707070707070750070707070707070707070707070707075002020202020202020202020202020202011b17979cfe362a000058202a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a81617082617050030303030303030303030303030303036764656661756c74
         890183616182706170706c69636174696f6e2f6a736f6e4131896367707582010082020082001a002dc6c082040085820100fb400000000000000082090005816158020161731b17979cfe362a000002820182031b17979cfe362a000087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656082706170706c69636174696f6e2f6a736f6e446e756c6cf46172
         8e0183616182706170706c69636174696f6e2f6a736f6e41318b6367707582010082020082001a002dc6c082040086820100fb4000000000000000f60080fb3fe000000000000002016173826461636d65fb4004000000000000f51b17979cfe362a000002820183031b17979cfe362a00008201826177617087006442757379626e6f696d61696e2e72733a3182706170706c69636174696f6e2f6a736f6e427b7df58184046e686f73742d72657374617274656464676f6e656082706170706c69636174696f6e2f6a736f6e446e756c6cf4617207821b17979cfe362a000061728b6367707582010082020082001a002dc6c082040086820100fb4000000000000000f60080fb3fe000000000000002016173826461636d65fb4004000000000000f581f51b17979cfe362a0000
         8200811b17979cfe362a0000
@@ -250,7 +310,9 @@ fn each_record_is_read_as_it_was_written() {
     for record in samples() {
         assert_eq!(decode::<Record>("record", &encode(&record)).expect("it was encoded"), record);
     }
-    assert_eq!(decode::<Started>("start", &encode(&full_started())).expect("it was encoded"), full_started());
+    for started in [full_started(), forked_started()] {
+        assert_eq!(decode::<Started>("start", &encode(&started)).expect("it was encoded"), started);
+    }
     assert_eq!(
         decode::<Activity>("activity", &encode(&full_activity())).expect("it was encoded"),
         full_activity()

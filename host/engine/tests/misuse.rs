@@ -11,6 +11,7 @@ use refrain_engine::call::{
     ActivityCommand, ActivityOptions, Call, Command, Completion, Fairness, Interest, Level, MarkerCall,
     NextRun, Note, Read,
 };
+use refrain_engine::child::ChildCommand;
 use refrain_engine::failure::{Cause, Failure, FailureKind};
 use refrain_engine::journal::Entry;
 use refrain_engine::limits::CURRENT;
@@ -18,7 +19,7 @@ use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
 use refrain_engine::run::Halt;
 
-use support::{Sim, activity, log, options, start_activity, step, wait_everything};
+use support::{Sim, activity, child, execution, log, options, start_activity, step, wait_everything};
 
 /// Plays the lines, then makes the call, which must be a misuse with this text.
 fn check(script: &str, call: Call, expected: &Expect) {
@@ -68,33 +69,33 @@ fn activities_that_cannot_be_started() {
     check(
         "",
         with(ActivityOptions::default()),
-        &expect![
-            "activity.start: activity pay: it has neither start-to-close-timeout nor schedule-to-close-timeout: give one of them"
-        ],
+        &expect![[
+            r#"activity.start: activity pay: it has neither start-to-close-timeout nor schedule-to-close-timeout: give one of them"#
+        ]],
     );
     let zero = ActivityOptions { heartbeat: Some(Duration::ZERO), ..options() };
     check(
         "",
         with(zero),
-        &expect![
-            "activity.start: activity pay: heartbeat-timeout is zero: give a length of time above zero, or none"
-        ],
+        &expect![[
+            r#"activity.start: activity pay: heartbeat-timeout is zero: give a length of time above zero, or none"#
+        ]],
     );
     let eager = RetryPolicy { backoff_coefficient: 0.5, ..RetryPolicy::default() };
     check(
         "",
         with(ActivityOptions { retry: eager, ..options() }),
-        &expect![
-            "activity.start: activity pay: retry.backoff-coefficient is 0.5: give a finite number of at least 1.0"
-        ],
+        &expect![[
+            r#"activity.start: activity pay: retry.backoff-coefficient is 0.5: give a finite number of at least 1.0"#
+        ]],
     );
     let picky = RetryPolicy { non_retryable_error_types: vec![String::new(); 101], ..RetryPolicy::default() };
     check(
         "",
         with(ActivityOptions { retry: picky, ..options() }),
-        &expect![
-            "activity.start: activity pay: retry.non-retryable-error-types has 101 entries: name at most 100"
-        ],
+        &expect![[
+            r#"activity.start: activity pay: retry.non-retryable-error-types has 101 entries: name at most 100"#
+        ]],
     );
     check(
         "",
@@ -103,9 +104,9 @@ fn activities_that_cannot_be_started() {
             retry: RetryPolicy { jitter: 1.5, ..RetryPolicy::default() },
             ..options()
         }),
-        &expect![
-            "activity.start-local: activity pay: retry.jitter is 1.5: give a share from 0.0 (none) to 1.0"
-        ],
+        &expect![[
+            r#"activity.start-local: activity pay: retry.jitter is 1.5: give a share from 0.0 (none) to 1.0"#
+        ]],
     );
     let fair = |key: &str, weight| {
         with(ActivityOptions { fairness: Some(Fairness { key: key.to_owned(), weight }), ..options() })
@@ -154,9 +155,9 @@ fn activities_that_cannot_be_started() {
     check(
         "",
         start_activity(ActivityCommand { input: large, ..activity("pay") }),
-        &expect![
-            "activity.start: activity pay: input has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"
-        ],
+        &expect![[
+            r#"activity.start: activity pay: input has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"#
+        ]],
     );
 }
 
@@ -177,9 +178,9 @@ fn other_values_out_of_range() {
     check(
         "",
         Call::Command(Command::Finish(Completion::Completed(large))),
-        &expect![
-            "control.finish: completion has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"
-        ],
+        &expect![[
+            r#"control.finish: completion has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"#
+        ]],
     );
     let next = |workflow: &str| {
         let (workflow, input) = (Some(workflow.to_owned()), Payload::null());
@@ -357,4 +358,66 @@ fn a_run_that_does_nothing_but_wait_meets_the_limit_of_its_journal_too() {
         halted
     });
     assert!(matches!(halt, Some(Halt::Limit(excess)) if excess.limit == "journal_entries"));
+}
+
+#[test]
+fn children_and_messages_that_cannot_be() {
+    let start = |change: fn(&mut ChildCommand)| {
+        let mut command = child("pack");
+        change(&mut command);
+        Call::Command(Command::StartChild(Box::new(command)))
+    };
+    let zero = start(|child| child.options.run_timeout = Some(Duration::ZERO));
+    check(
+        "",
+        zero,
+        &expect!["child.start: child pack: run-timeout is zero: give a length of time above zero, or none"],
+    );
+    let retry = start(|child| {
+        child.options.retry = Some(RetryPolicy { backoff_coefficient: 0.5, ..RetryPolicy::default() });
+    });
+    check(
+        "",
+        retry,
+        &expect![[
+            r#"child.start: child pack: retry.backoff-coefficient is 0.5: give a finite number of at least 1.0"#
+        ]],
+    );
+    let nameless = start(|child| child.workflow.clear());
+    check("", nameless, &expect!["child.start: workflow is empty: give it at least one character"]);
+    let large = start(|child| child.input = Payload::json(vec![b'1'; CURRENT.payload_bytes]));
+    check(
+        "",
+        large,
+        &expect![
+            "child.start: child pack: input has 2097168 bytes, and the limit is 2097152: keep large values in a file or an object store and pass a reference"
+        ],
+    );
+    let signal = Command::Signal { target: execution("other"), name: String::new(), input: Payload::null() };
+    check(
+        "",
+        Call::Command(signal),
+        &expect!["external.signal: name is empty: give it at least one character"],
+    );
+    check(
+        "",
+        Call::Command(Command::AcceptUpdate { request: 7 }),
+        &expect![[
+            r#"messages.accept: update is 7, and no such update is open: answer each update once, and accept or reject it in the step that got it"#
+        ]],
+    );
+}
+
+#[test]
+fn a_child_needs_room_for_both_its_ops() {
+    let mut sim = Sim::new();
+    for _ in 1..CURRENT.open_ops {
+        sim.run.call(start_activity(activity("a"))).expect("there is room");
+    }
+    let Err(Halt::Misuse(text)) = sim.run.call(Call::Command(Command::StartChild(Box::new(child("pack")))))
+    else {
+        panic!("there is room for one op, and a child has two")
+    };
+    expect!["child.start: 20000 ops are open, the most a run may have: wait for some of them first"]
+        .assert_eq(&text);
 }

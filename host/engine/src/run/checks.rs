@@ -47,7 +47,7 @@ impl Run {
             }
             Command::StartChild(child) => {
                 child.check(self.profile).map_err(misuse("child.start"))?;
-                self.check_open_ops("child.start")
+                self.check_room("child.start", 2)
             }
             Command::Signal { name, input, .. } => {
                 let misuse = misuse("external.signal");
@@ -68,8 +68,12 @@ impl Run {
     }
 
     fn check_open_ops(&self, import: &'static str) -> Result<(), Halt> {
+        self.check_room(import, 1)
+    }
+
+    fn check_room(&self, import: &'static str, ops: usize) -> Result<(), Halt> {
         let maximum = self.profile.open_ops;
-        if self.ops.open() < maximum {
+        if self.ops.open() + ops <= maximum {
             return Ok(());
         }
         Err(misuse(import)(format!(
