@@ -30,6 +30,20 @@ async fn each_figure_of_a_load_comes_with_its_limit_and_their_ratio() -> Result<
 }
 
 #[tokio::test]
+async fn signals_to_waiting_runs_are_measured_beside_the_same_load_in_memory() -> Result<()> {
+    for transport in
+        [&["signal", "--clients", "2", "--runs", "10"][..], &["signal", "--clients", "2", "--http"]]
+    {
+        let figures = figures(transport).await?;
+        let throughput =
+            figures.iter().find(|figure| figure["metric"] == "throughput").expect("a throughput");
+        assert_eq!((&throughput["workload"], &throughput["unit"]), (&"signal".into(), &"signals/s".into()));
+        assert!(throughput["value"].as_f64() > Some(0.0) && throughput["ratio"].as_f64() > Some(0.0));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn queries_are_measured_on_a_short_and_on_a_long_journal() -> Result<()> {
     let figures = figures(&["query"]).await?;
     for metric in ["p50_entries_100", "p50_entries_10000"] {

@@ -1,5 +1,6 @@
 //! Closed-loop load: each client starts a run, waits for its end, and starts the next.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
@@ -12,10 +13,17 @@ use super::{Options, Report, disk};
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What clients saw.
-struct Seen {
-    per_second: f64,
+pub(super) struct Seen {
+    pub(super) per_second: f64,
     /// Microseconds.
     latency: Histogram<u64>,
+}
+
+impl Seen {
+    /// Microseconds that so large a share of the requests took at most.
+    pub(super) fn latency_at(&self, quantile: f64) -> f64 {
+        self.latency.value_at_quantile(quantile) as f64
+    }
 }
 
 /// What clients ask for, again and again.
@@ -42,11 +50,10 @@ pub(super) async fn measure(
         let seen = drive(Kept::OnDisk, clients, load, component, options).await?;
         let key = (name, clients);
         report.against(key, "throughput", seen.per_second, "runs/s", null.per_second);
-        let at = |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64;
         // A client that is alone waits for each commit of its run; many share them.
         let floor = sync.as_secs_f64() * 1e6 * f64::from(commits);
-        report.against(key, "latency_p50", at(&seen.latency, 0.50), "us", floor);
-        report.against(key, "latency_p99", at(&seen.latency, 0.99), "us", at(&null.latency, 0.99));
+        report.against(key, "latency_p50", seen.latency_at(0.50), "us", floor);
+        report.against(key, "latency_p99", seen.latency_at(0.99), "us", null.latency_at(0.99));
     }
     Ok(())
 }
@@ -64,8 +71,7 @@ pub(super) async fn measure_local(
         let with = drive(Kept::OnDisk, clients, local, component, options).await?;
         let key = (local.name, clients);
         report.against(key, "throughput", with.per_second, "runs/s", without.per_second);
-        let p50 = |seen: &Seen| seen.latency.value_at_quantile(0.50) as f64;
-        report.against(key, "latency_p50", p50(&with), "us", p50(&without));
+        report.against(key, "latency_p50", with.latency_at(0.50), "us", without.latency_at(0.50));
     }
     Ok(())
 }
@@ -78,37 +84,52 @@ async fn drive(
     options: &Options,
 ) -> anyhow::Result<Seen> {
     let rig = Rig::new(&options.dir, kept, options.transport(), component).await?;
+    let seen = closed_loop(&rig, clients, options, move |caller, _| async move {
+        let id = caller.start(load.workflow, load.input).await?;
+        caller.finish(&id).await
+    })
+    .await?;
+    rig.close().await?;
+    Ok(seen)
+}
+
+/// Lets each client ask again and again, and measures how long each request takes. `ask` gets the number of the turn;
+/// those of all clients are different.
+pub(super) async fn closed_loop<F>(
+    rig: &Rig,
+    clients: usize,
+    options: &Options,
+    ask: impl Fn(Arc<Caller>, usize) -> F + Clone + Send + 'static,
+) -> anyhow::Result<Seen>
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
     let measure_from = Instant::now() + WARM_UP;
     let until = measure_from + Duration::from_secs(options.seconds);
     let callers: Vec<Caller> = (0..clients).map(|_| rig.caller()).collect::<Result<_, _>>()?;
-    let loops = callers.into_iter().map(|caller| async move {
-        let work = tokio::spawn(async move { ask(&caller, load, measure_from, until).await });
-        work.await?
+    let loops = callers.into_iter().enumerate().map(|(client, caller)| {
+        let (caller, ask) = (Arc::new(caller), ask.clone());
+        let asks = async move {
+            let mut latency = Histogram::<u64>::new(3)?;
+            let mut turn = client;
+            while Instant::now() < until {
+                let begun = Instant::now();
+                ask(Arc::clone(&caller), turn).await?;
+                turn += clients;
+                let ended = Instant::now();
+                if begun >= measure_from && ended <= until {
+                    latency.record(u64::try_from((ended - begun).as_micros())?)?;
+                }
+            }
+            Ok::<_, anyhow::Error>(latency)
+        };
+        // A task for each, so that clients are on all threads.
+        async { tokio::spawn(asks).await? }
     });
     let mut latency = Histogram::new(3)?;
     for seen in try_join_all(loops).await? {
         latency.add(&seen)?;
     }
     let per_second = latency.len() as f64 / Duration::from_secs(options.seconds).as_secs_f64();
-    rig.close().await?;
     Ok(Seen { per_second, latency })
-}
-
-async fn ask(
-    caller: &Caller,
-    load: Load,
-    measure_from: Instant,
-    until: Instant,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut latency = Histogram::new(3)?;
-    while Instant::now() < until {
-        let begun = Instant::now();
-        let id = caller.start(load.workflow, load.input).await?;
-        caller.finish(&id).await?;
-        let ended = Instant::now();
-        if begun >= measure_from && ended <= until {
-            latency.record(u64::try_from((ended - begun).as_micros())?)?;
-        }
-    }
-    Ok(latency)
 }

@@ -11,6 +11,7 @@
 //! | `workers` | activities done by a worker over HTTP | the same activities in the host's process |
 //! | `sleep` | accepting sleeping runs, the memory they take, how late they wake | - |
 //! | `replay` | replaying journals of 1,000, 10,000 and 100,000 entries | a host call that reads the clock |
+//! | `signal` | signals to runs that wait for them | the same load on a store in memory; for one sender's latency, one `fdatasync` |
 //! | `query` | asking runs whose journals have 100 and 10,000 entries | - |
 //! | `open-ops` | a wait while 1,000 ops are open | a wait while none is |
 
@@ -20,6 +21,7 @@ mod query;
 mod replay;
 mod report;
 mod rig;
+mod signal;
 mod sleep;
 mod workers;
 
@@ -46,6 +48,8 @@ pub enum Workload {
     Sleep,
     /// Replays of journals.
     Replay,
+    /// Signals to runs that wait for them.
+    Signal,
     /// Queries to runs with short and long journals.
     Query,
     /// Waits while many ops are open.
@@ -67,6 +71,8 @@ pub struct Options {
     pub seconds: u64,
     /// How many runs sleep.
     pub sleepers: u64,
+    /// How many runs wait for signals.
+    pub runs: usize,
     /// Whether clients ask over HTTP, and not in this process.
     pub http: bool,
 }
@@ -89,6 +95,7 @@ pub async fn run(workload: Workload, options: &Options, report: &mut Report) -> 
         Workload::Workers => workers::measure(&component, options, report).await,
         Workload::Sleep => sleep::measure(&component, options, report).await,
         Workload::Replay => replay::measure(&component, options, report).await,
+        Workload::Signal => signal::measure(&component, options, report).await,
         Workload::Query => query::measure(&component, options, report).await,
         Workload::OpenOps => replay::measure_open_ops(&component, options, report).await,
     }

@@ -13,7 +13,7 @@ use refrain_engine::ids::{Digest, Namespace, WorkflowId};
 use refrain_engine::payload::Payload;
 use refrain_plugin::{Activity, Plugin};
 use refrain_runtime::{
-    Options, QueueLimits, RunResult, RunStatus, Runtime, StartWorkflow, SystemClock, Target,
+    Options, QueueLimits, RunResult, RunStatus, Runtime, SendSignal, StartWorkflow, SystemClock, Target,
 };
 use refrain_sandbox::{ComponentSource, Sandbox, SandboxOptions};
 use refrain_store::{Blobs, MemoryStore, RedbOptions, RedbStore, Store};
@@ -189,6 +189,21 @@ impl Caller {
                 let request: StartRequest =
                     serde_json::from_str(&format!(r#"{{"workflow":"{workflow}","input":{input}}}"#))?;
                 Ok(client.start(&request).await?.value.id)
+            }
+        }
+    }
+
+    /// Sends a signal, and waits until it is durable.
+    pub(super) async fn signal(&self, id: &str, name: &str, input: &str) -> anyhow::Result<()> {
+        match self {
+            Self::InProcess(runtime, namespace) => {
+                let target = Target { workflow_id: WorkflowId::new(id)?, run_id: None };
+                let (name, input) = (name.to_owned(), Payload::json(input.to_owned()));
+                Ok(runtime.signal(namespace, &target, SendSignal { name, input, request_id: None }).await?)
+            }
+            Self::Http(client) => {
+                let request = serde_json::from_str(&format!(r#"{{"input":{input}}}"#))?;
+                Ok(client.signal(id, name, &request).await?)
             }
         }
     }

@@ -27,6 +27,9 @@ pub(super) struct Bench {
     /// How many runs sleep, for the workload `sleep`.
     #[arg(long, default_value_t = 100_000)]
     sleepers: u64,
+    /// How many runs wait for signals, for the workload `signal`.
+    #[arg(long, default_value_t = 1_000)]
+    runs: usize,
     /// Ask over HTTP instead of in this process.
     #[arg(long)]
     http: bool,
@@ -44,11 +47,12 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self, json: bool) -> Ending {
-        let Self { workload, clients, pollers, seconds, sleepers, http, dir, component } = self;
-        if clients.contains(&0) || pollers.contains(&0) || seconds == 0 || sleepers == 0 {
-            return Err(CliError::usage("--clients, --pollers, --seconds and --sleepers are at least 1"));
+        let Self { workload, clients, pollers, seconds, sleepers, runs, http, dir, component } = self;
+        if clients.contains(&0) || pollers.contains(&0) || seconds == 0 || sleepers == 0 || runs == 0 {
+            let message = "--clients, --pollers, --seconds, --sleepers and --runs are at least 1";
+            return Err(CliError::usage(message));
         }
-        let options = bench::Options { component, dir, clients, pollers, seconds, sleepers, http };
+        let options = bench::Options { component, dir, clients, pollers, seconds, sleepers, runs, http };
         let runtime =
             tokio::runtime::Runtime::new().map_err(|error| CliError::system("cannot start", &error))?;
         runtime
