@@ -18,6 +18,7 @@ use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, Lit, LitStr, Meta, Path,
 /// * `name = "order-v2"`: the name by which it is started, if not the function's;
 /// * `signals(APPROVED, PAUSED)`: constants of type `Signal`, described for those who may send them;
 /// * `queries(STATUS)`: constants of type `Query`, described for those who may ask;
+/// * `updates(ADD)`: constants of type `Update`, described for those who may send them;
 /// * `on_trap = fail`: a panic fails the run. Without it, the run is parked, and loses nothing.
 #[proc_macro_attribute]
 pub fn workflow(
@@ -42,6 +43,7 @@ struct Options {
     name: Option<LitStr>,
     signals: Vec<Path>,
     queries: Vec<Path>,
+    updates: Vec<Path>,
     fails_on_trap: bool,
 }
 
@@ -70,9 +72,10 @@ impl Parse for Options {
                 }
                 "signals" => options.signals.extend(paths(input)?),
                 "queries" => options.queries.extend(paths(input)?),
+                "updates" => options.updates.extend(paths(input)?),
                 other => {
                     let message = format!(
-                        "unknown option `{other}`; there are `name`, `signals`, `queries` and `on_trap`"
+                        "unknown option `{other}`; there are `name`, `signals`, `queries`, `updates` and `on_trap`"
                     );
                     return Err(Error::new(option.span(), message));
                 }
@@ -126,7 +129,7 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
     let arguments = if signature.inputs.is_empty() { quote!() } else { quote!(input) };
     let binding = if signature.inputs.is_empty() { quote!((): ()) } else { quote!(input: Self::Input) };
     let doc = doc_comment(&function.attrs);
-    let (signals, queries) = (&options.signals, &options.queries);
+    let Options { signals, queries, updates, .. } = options;
     let on_trap = if options.fails_on_trap { quote!(Fail) } else { quote!(Park) };
     Ok(quote! {
         #[doc(hidden)]
@@ -153,11 +156,15 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
             type Returned = #returned;
 
             fn signals() -> ::std::vec::Vec<::refrain_sdk::__private::MessageType> {
-                ::std::vec![#(#signals.describe()),*]
+                ::std::vec![#(::refrain_sdk::Signal::describe(&#signals)),*]
             }
 
             fn queries() -> ::std::vec::Vec<::refrain_sdk::__private::MessageType> {
-                ::std::vec![#(#queries.describe()),*]
+                ::std::vec![#(::refrain_sdk::Query::describe(&#queries)),*]
+            }
+
+            fn updates() -> ::std::vec::Vec<::refrain_sdk::__private::MessageType> {
+                ::std::vec![#(::refrain_sdk::Update::describe(&#updates)),*]
             }
 
             fn call(#binding) -> impl ::core::future::Future<Output = Self::Returned> + 'static {

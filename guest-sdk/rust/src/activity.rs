@@ -9,10 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::refrain::workflow::activity::Options;
-use crate::bindings::refrain::workflow::types::{self, Payload};
-use crate::inbox::{OnDrop, OpFuture};
-use crate::messages::{Canceled, canceled};
-use crate::{Context as _, Failure, host, payload, time};
+use crate::bindings::refrain::workflow::types::Payload;
+use crate::work::Work;
+use crate::{Context as _, Failure, Retry, host, payload, scope, time};
 
 pub use crate::bindings::refrain::workflow::activity::Cancellation;
 
@@ -161,7 +160,7 @@ impl<T, Timeout> Activity<T, Timeout> {
 
     /// When and how often to try again.
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.options.retry = Some(retry.0);
+        self.options.retry = Some(retry.into_wire());
         self
     }
 
@@ -211,14 +210,14 @@ impl<T, Timeout> Activity<T, Timeout> {
     /// Whose turn it takes in its task queue, for example a tenant's: of what waits with the same priority, each
     /// key gets its turn, however much another has waiting. What has no key shares one.
     pub fn fairness(mut self, key: impl Into<String>) -> Self {
-        set_more(&mut self.options.more, "fairness-key", key.into());
+        payload::set_named(&mut self.options.more, "fairness-key", key.into());
         self
     }
 
     /// How large the share of its [`fairness`](Activity::fairness) key is, which must be given too: 0.001 to
     /// 1000, without it 1. A key of weight 2 gets two turns where another gets one.
     pub fn fairness_weight(mut self, weight: f64) -> Self {
-        set_more(&mut self.options.more, "fairness-weight", weight);
+        payload::set_named(&mut self.options.more, "fairness-weight", weight);
         self
     }
 
@@ -233,17 +232,15 @@ impl<T: DeserializeOwned> Activity<T> {
     /// Starts it now. The workflow goes on; the handle is a future of the outcome.
     pub fn start(self) -> RunningActivity<T> {
         let Self { start, name, input, options, with_run, types: _ } = self;
-        let state = match input.with_context(|| format!("input of activity `{name}`")) {
-            Ok(input) => {
-                let op = host::with(|host| match start {
-                    Start::Scheduled => host.start_activity(&name, &input, &options),
-                    Start::Local => host.start_local_activity(&name, &input, &options),
-                });
-                Ok(OpFuture::new(op, OnDrop::Detach))
-            }
-            Err(failure) => Err(failure),
-        };
-        RunningActivity { name, state, run_canceled: with_run.then(canceled), output: PhantomData }
+        let input = scope::check().and(input.with_context(|| format!("input of activity `{name}`")));
+        let op = input.map(|input| {
+            host::with(|host| match start {
+                Start::Scheduled => host.start_activity(&name, &input, &options),
+                Start::Local => host.start_local_activity(&name, &input, &options),
+            })
+        });
+        let work = Work::new(with_run, op);
+        RunningActivity { name, work, output: PhantomData }
     }
 }
 
@@ -263,10 +260,7 @@ impl<T: DeserializeOwned> IntoFuture for Activity<T> {
 #[must_use = "dropping it gives up the activity's outcome; `drop(..)` says so on purpose"]
 pub struct RunningActivity<T> {
     name: String,
-    /// Without an op when the input could not be written as JSON.
-    state: Result<OpFuture, Failure>,
-    /// Listens for the run's cancel request until it has come, if it is to be passed on.
-    run_canceled: Option<Canceled>,
+    work: Work,
     output: PhantomData<fn() -> T>,
 }
 
@@ -274,9 +268,7 @@ impl<T> RunningActivity<T> {
     /// Asks the activity to end. Await the handle to see what came of it: the result, when that was faster,
     /// or a failure for which [`Failure::is_canceled`] is true.
     pub fn cancel(&self, reason: &str) {
-        if let Ok(op) = &self.state {
-            op.cancel(reason);
-        }
+        self.work.cancel(reason);
     }
 }
 
@@ -284,111 +276,8 @@ impl<T: DeserializeOwned> Future for RunningActivity<T> {
     type Output = Result<T, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let op = match &mut this.state {
-            Ok(op) => op,
-            Err(failure) => return Poll::Ready(Err(failure.clone())),
-        };
-        // The outcome first: what has ended is not canceled.
-        let outcome = Pin::new(&mut *op).poll(cx);
-        if let (Poll::Pending, Some(run_canceled)) = (&outcome, &mut this.run_canceled) {
-            if let Poll::Ready(reason) = Pin::new(run_canceled).poll(cx) {
-                this.run_canceled = None;
-                op.cancel(&reason);
-            }
-        }
-        let outcome = ready!(outcome);
-        Poll::Ready(match outcome {
-            Ok(payload) => {
-                payload::decode(&payload).with_context(|| format!("result of activity `{}`", this.name))
-            }
-            Err(failure) => Err(Failure::from_wire(failure)),
-        })
-    }
-}
-
-/// When and how often the host tries an activity again; the default is without end, 1 s to 100 s apart.
-#[derive(Clone, Debug)]
-pub struct Retry(types::RetryPolicy);
-
-impl Default for Retry {
-    fn default() -> Self {
-        // Zeros mean the host's defaults, so that they are written in one place.
-        Self(types::RetryPolicy {
-            initial_interval: types::Duration { seconds: 0, nanoseconds: 0 },
-            backoff_coefficient: 0.0,
-            maximum_interval: None,
-            maximum_attempts: 0,
-            non_retryable_error_types: Vec::new(),
-            more: Vec::new(),
-        })
-    }
-}
-
-impl Retry {
-    /// One attempt and no other.
-    #[must_use]
-    pub fn never() -> Self {
-        Self::default().maximum_attempts(1)
-    }
-
-    /// The time from the first failure to the second attempt.
-    #[must_use]
-    pub fn initial_interval(mut self, interval: Duration) -> Self {
-        self.0.initial_interval = time::to_wire(interval);
-        self
-    }
-
-    /// How much longer each interval is than the one before; at least 1.
-    #[must_use]
-    pub fn backoff_coefficient(mut self, coefficient: f64) -> Self {
-        self.0.backoff_coefficient = coefficient;
-        self
-    }
-
-    /// The longest interval.
-    #[must_use]
-    pub fn maximum_interval(mut self, interval: Duration) -> Self {
-        self.0.maximum_interval = Some(time::to_wire(interval));
-        self
-    }
-
-    /// How many attempts at most, the first one included; 0 is without limit.
-    #[must_use]
-    pub fn maximum_attempts(mut self, attempts: u32) -> Self {
-        self.0.maximum_attempts = attempts;
-        self
-    }
-
-    /// A failure of this type ends the attempts.
-    #[must_use]
-    pub fn non_retryable(mut self, error_type: impl Into<String>) -> Self {
-        self.0.non_retryable_error_types.push(error_type.into());
-        self
-    }
-
-    /// Shortens each interval by a random part of at most this share of it, 0 to 1, so that what failed
-    /// together is not tried again together; without it 0.
-    ///
-    /// ```
-    /// # use refrain_sdk::*;
-    /// // From 8 s to 10 s after the first failure, from 16 s to 20 s after the second, ...
-    /// let patient = Retry::default().initial_interval(secs(10)).jitter(0.2);
-    /// ```
-    #[must_use]
-    pub fn jitter(mut self, share: f64) -> Self {
-        set_more(&mut self.0.more, "jitter", share);
-        self
-    }
-}
-
-/// Puts an option in that the record had no field for when the contract was released. What is no JSON number
-/// (NaN) becomes `null`, which the host refuses by name.
-fn set_more(more: &mut Vec<(String, Payload)>, key: &str, value: impl Into<serde_json::Value>) {
-    let value = Payload { content_type: payload::JSON.to_owned(), data: value.into().to_string().into() };
-    match more.iter_mut().find(|(known, _)| known == key) {
-        Some((_, known)) => *known = value,
-        None => more.push((key.to_owned(), value)),
+        let output = ready!(self.work.poll(cx))?;
+        Poll::Ready(payload::decode(&output).with_context(|| format!("result of activity `{}`", self.name)))
     }
 }
 
@@ -411,9 +300,9 @@ mod tests {
             activity::<()>("work", &()).fairness("a").fairness_weight(2.0).fairness("tenant \"7\"");
         let options = activity.start_to_close(secs(1)).options;
         assert_eq!(shown(&options.more), [r#"fairness-key="tenant \"7\"""#, "fairness-weight=2.0"]);
-        assert_eq!(shown(&Retry::never().jitter(1.0).jitter(0.25).0.more), ["jitter=0.25"]);
+        assert_eq!(shown(&Retry::never().jitter(1.0).jitter(0.25).into_wire().more), ["jitter=0.25"]);
         assert_eq!(
-            shown(&Retry::default().jitter(f64::NAN).0.more),
+            shown(&Retry::default().jitter(f64::NAN).into_wire().more),
             ["jitter=null"],
             "for the host to refuse"
         );

@@ -10,12 +10,12 @@ use crate::bindings::refrain::workflow::messages::Message;
 use crate::bindings::refrain::workflow::types::Completion;
 use crate::bindings::refrain::workflow::wait::Event;
 use crate::wakes::{Child, Wakes};
-use crate::{host, inbox, queries};
+use crate::{conditions, handlers, host, inbox, queries};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 thread_local! {
-    /// What was spawned by the task that is being polled.
+    /// What was spawned by the task that is being polled, or by a handler.
     static SPAWNED: RefCell<Vec<BoxFuture<()>>> = RefCell::default();
 }
 
@@ -23,9 +23,11 @@ thread_local! {
 const MAIN: usize = 0;
 
 /// Runs `main` to its end. Other tasks end with it: what they still have open is the host's to end.
-pub(crate) fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
+pub(crate) fn run(main: BoxFuture<Completion>) -> Completion {
     inbox::open();
     queries::open();
+    conditions::open();
+    handlers::open();
     let result = Rc::new(RefCell::new(None));
     let slot = result.clone();
     let mut tasks = Tasks::default();
@@ -37,23 +39,58 @@ pub(crate) fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
         while let Some(index) = tasks.wakes.pop() {
             tasks.poll(index);
             if index == MAIN {
-                if let Some(value) = result.borrow_mut().take() {
+                if let Some(completion) = result.borrow_mut().take() {
                     // Before the tasks are dropped: from here on a dropped op is not the guest's to detach.
-                    for (name, count) in inbox::close() {
-                        crate::warn!(signal = name, count = count, "ended with unread signals");
-                    }
-                    return value;
+                    warn_of_loss(&completion, inbox::close(), handlers::close());
+                    return completion;
                 }
             }
+        }
+        if conditions::wake() {
+            continue;
+        }
+        // One after the other, so that each sees what those before it have done.
+        if handlers::handle_next_update() {
+            tasks.adopt();
+            continue;
         }
         // The one place where a workflow sleeps. All that came is delivered before anything runs on, so
         // that `try_recv` misses nothing that the journal says was delivered.
         for event in host::with(|host| host.next()) {
             match event {
-                Event::Message(Message::Query(query)) => queries::answer(&query),
+                // It has changed nothing.
+                Event::Message(Message::Query(query)) => {
+                    queries::answer(&query);
+                    continue;
+                }
+                Event::Message(Message::Update(update)) => handlers::deliver(update),
                 event => inbox::deliver(event),
             }
+            tasks.adopt();
+            conditions::changed();
         }
+    }
+}
+
+/// Says what the run leaves behind: signals by name, and handlers.
+fn warn_of_loss(
+    completion: &Completion,
+    unread: Vec<(String, usize)>,
+    unfinished: Vec<(handlers::Handled, usize)>,
+) {
+    let loss = match completion {
+        Completion::ContinueAsNew(_) => {
+            "continued as new with unread signals, which are lost: `drain` them into the next run's input"
+        }
+        Completion::Completed(_) | Completion::Failed(_) | Completion::Canceled(_) => {
+            "ended with unread signals"
+        }
+    };
+    for (name, count) in unread {
+        crate::warn!(signal = name, count = count, "{loss}");
+    }
+    for ((kind, name), count) in unfinished {
+        crate::warn!(count = count, "ended before handlers of {kind} `{name}` had finished");
     }
 }
 
@@ -93,6 +130,11 @@ impl Tasks {
         if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             self.all[index] = None;
         }
+        self.adopt();
+    }
+
+    /// Takes over what was spawned.
+    fn adopt(&mut self) {
         for task in SPAWNED.take() {
             self.add(task);
         }
@@ -129,8 +171,13 @@ where
             waker.wake();
         }
     };
-    SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(task)));
+    add(Box::pin(task));
     Task(shared)
+}
+
+/// As [`spawn`], for what nobody waits for.
+pub(crate) fn add(task: BoxFuture<()>) {
+    SPAWNED.with_borrow_mut(|spawned| spawned.push(task));
 }
 
 /// The end of a task that was [spawned](spawn): a future of what the task returns.

@@ -5,9 +5,12 @@
 //! is.
 
 use crate::bindings::refrain::workflow::activity::Options;
+use crate::bindings::refrain::workflow::child::{self, ChildOps};
 use crate::bindings::refrain::workflow::context::RunInfo;
 use crate::bindings::refrain::workflow::log::{Field, Level};
-use crate::bindings::refrain::workflow::types::{Completion, Duration, Instant, Outcome, Payload};
+use crate::bindings::refrain::workflow::types::{
+    Completion, Duration, Execution, Failure, Instant, Outcome, Payload,
+};
 use crate::bindings::refrain::workflow::wait::Event;
 
 /// What a run can ask for; each function is one of `wit/`.
@@ -15,10 +18,16 @@ pub(crate) trait Host {
     fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
     fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64;
     fn start_timer(&mut self, delay: Duration, summary: Option<&str>) -> u64;
+    fn start_child(&mut self, workflow: &str, input: &Payload, options: &child::Options) -> ChildOps;
+    fn signal_external(&mut self, target: &Execution, name: &str, input: &Payload) -> u64;
+    fn cancel_external(&mut self, target: &Execution, reason: &str) -> u64;
     /// At least one event; none only in a test whose run has ended.
     fn next(&mut self) -> Vec<Event>;
     fn cancel(&mut self, op: u64, reason: &str);
     fn detach(&mut self, op: u64);
+    fn accept(&mut self, update: u64);
+    fn reject(&mut self, update: u64, reason: Failure);
+    fn complete(&mut self, update: u64, answer: Outcome);
     fn answer(&mut self, query: u64, answer: Outcome);
     /// Returns where queries are still to be answered, and nowhere else.
     fn finish(&mut self, completion: &Completion);
@@ -41,7 +50,7 @@ pub(crate) use crate::testing::with_host as with;
 mod imports {
     use super::*;
     use crate::bindings::refrain::workflow::{
-        activity, context, control, log, messages, timer, version, wait,
+        activity, context, control, external, log, messages, timer, version, wait,
     };
 
     pub(crate) fn with<R>(f: impl FnOnce(&mut dyn Host) -> R) -> R {
@@ -60,6 +69,15 @@ mod imports {
         fn start_timer(&mut self, delay: Duration, summary: Option<&str>) -> u64 {
             timer::start(delay, summary)
         }
+        fn start_child(&mut self, workflow: &str, input: &Payload, options: &child::Options) -> ChildOps {
+            child::start(workflow, input, options)
+        }
+        fn signal_external(&mut self, target: &Execution, name: &str, input: &Payload) -> u64 {
+            external::signal(target, name, input)
+        }
+        fn cancel_external(&mut self, target: &Execution, reason: &str) -> u64 {
+            external::request_cancel(target, reason)
+        }
         fn next(&mut self) -> Vec<Event> {
             wait::next(&wait::Interest::Everything)
         }
@@ -68,6 +86,15 @@ mod imports {
         }
         fn detach(&mut self, op: u64) {
             wait::detach(op);
+        }
+        fn accept(&mut self, update: u64) {
+            messages::accept(update);
+        }
+        fn reject(&mut self, update: u64, reason: Failure) {
+            messages::reject(update, &reason);
+        }
+        fn complete(&mut self, update: u64, answer: Outcome) {
+            messages::complete(update, &answer);
         }
         fn answer(&mut self, query: u64, answer: Outcome) {
             messages::answer(query, &answer);

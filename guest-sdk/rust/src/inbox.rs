@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::bindings::refrain::workflow::messages::Message;
 use crate::bindings::refrain::workflow::types::{Outcome, Payload};
 use crate::bindings::refrain::workflow::wait::Event;
 use crate::host;
+use crate::wakes::Waiters;
 
 thread_local! {
     /// One instance has one run, and one thread.
@@ -34,6 +36,9 @@ struct Slot {
     waker: Option<Waker>,
 }
 
+/// What is called with the input of a signal.
+pub(crate) type SignalHandler = Rc<dyn Fn(&Payload)>;
+
 /// Sorted by name. A binary search rather than one more map: its code would be a part of every component.
 #[derive(Default)]
 struct Channels(Vec<Channel>);
@@ -43,6 +48,8 @@ struct Channel {
     name: String,
     unread: VecDeque<Payload>,
     waiters: Waiters,
+    /// Gets what comes, in place of those who wait.
+    handler: Option<SignalHandler>,
 }
 
 impl Channels {
@@ -64,45 +71,6 @@ impl Channels {
     }
 }
 
-/// Those who wait for the same thing, in the order in which they began to.
-#[derive(Default)]
-struct Waiters {
-    last: u64,
-    /// By ticket, in ascending order.
-    wakers: Vec<(u64, Waker)>,
-}
-
-impl Waiters {
-    /// Remembers a waiter. `ticket` is the waiter's own place, kept across its polls.
-    fn register(&mut self, ticket: &mut Option<u64>, cx: &Context<'_>) {
-        let waker = cx.waker().clone();
-        match ticket.and_then(|ticket| self.find(ticket)) {
-            Some(place) => self.wakers[place].1 = waker,
-            None => {
-                self.last += 1;
-                *ticket = Some(self.last);
-                self.wakers.push((self.last, waker));
-            }
-        }
-    }
-
-    fn forget(&mut self, ticket: u64) {
-        if let Some(place) = self.find(ticket) {
-            self.wakers.remove(place);
-        }
-    }
-
-    fn find(&self, ticket: u64) -> Option<usize> {
-        self.wakers.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
-    }
-
-    fn wake_all(&self) {
-        for (_, waker) in &self.wakers {
-            waker.wake_by_ref();
-        }
-    }
-}
-
 fn with<R>(f: impl FnOnce(&mut Inbox) -> R) -> R {
     INBOX.with_borrow_mut(f)
 }
@@ -115,16 +83,29 @@ pub(crate) fn open() {
 
 /// The run has ended. Returns how many signals were not read, by name.
 pub(crate) fn close() -> Vec<(String, usize)> {
-    with(|inbox| {
+    let (unread, handlers) = with(|inbox| {
         inbox.closed = true;
-        let unread = inbox.signals.0.iter().filter(|channel| !channel.unread.is_empty());
-        unread.map(|channel| (channel.name.clone(), channel.unread.len())).collect()
-    })
+        let channels = &mut inbox.signals.0;
+        let handlers: Vec<_> = channels.iter_mut().filter_map(|channel| channel.handler.take()).collect();
+        let unread = channels.iter().filter(|channel| !channel.unread.is_empty());
+        let unread: Vec<_> = unread.map(|channel| (channel.name.clone(), channel.unread.len())).collect();
+        (unread, handlers)
+    });
+    // Outside, as what they hold may be an op's future.
+    drop(handlers);
+    unread
 }
 
-/// Takes an event in and wakes who waits for it.
+/// Takes an event in, and wakes who waits for it or calls who handles it.
 pub(crate) fn deliver(event: Event) {
-    with(|inbox| match event {
+    // Called without the inbox, which a handler may use.
+    if let Some((handler, input)) = with(|inbox| take_in(inbox, event)) {
+        handler(&input);
+    }
+}
+
+fn take_in(inbox: &mut Inbox, event: Event) -> Option<(SignalHandler, Payload)> {
+    match event {
         Event::Finished(finished) => {
             // Without a slot the op's future was dropped, and the end has no reader.
             if let Some(slot) = inbox.ops.get_mut(&finished.op) {
@@ -136,6 +117,9 @@ pub(crate) fn deliver(event: Event) {
         }
         Event::Message(Message::Signal(signal)) => {
             let channel = inbox.signals.get_or_add(&signal.name);
+            if let Some(handler) = &channel.handler {
+                return Some((handler.clone(), signal.input));
+            }
             channel.unread.push_back(signal.input);
             channel.waiters.wake_all();
         }
@@ -143,10 +127,16 @@ pub(crate) fn deliver(event: Event) {
             inbox.cancel = Some(request.reason);
             inbox.cancel_waiters.wake_all();
         }
-        // Queries are answered before anything is delivered. Nothing in this world answers an update, and what has
-        // an unknown kind is to be ignored.
+        // The executor gives queries and updates to those who answer them; what has an unknown kind is to be
+        // ignored.
         Event::Message(Message::Update(_) | Message::Query(_) | Message::Other(_)) => {}
-    });
+    }
+    None
+}
+
+/// Whether the end of that op is still to come, and wanted.
+pub(crate) fn is_open(op: u64) -> bool {
+    with(|inbox| inbox.ops.get(&op).is_some_and(|slot| slot.outcome.is_none()))
 }
 
 /// The end of an op that was started.
@@ -224,6 +214,18 @@ impl Drop for OpFuture {
 /// Takes the oldest unread signal of that name.
 pub(crate) fn take_signal(name: &str) -> Option<Payload> {
     with(|inbox| inbox.signals.get(name)?.unread.pop_front())
+}
+
+/// From now on `handler` gets the signals of that name, beginning with those that are unread.
+pub(crate) fn handle_signal(name: &str, handler: &SignalHandler) {
+    let (unread, replaced) = with(|inbox| {
+        let channel = inbox.signals.get_or_add(name);
+        (std::mem::take(&mut channel.unread), channel.handler.replace(handler.clone()))
+    });
+    drop(replaced);
+    for input in unread {
+        handler(&input);
+    }
 }
 
 /// Waits for signals of that name.

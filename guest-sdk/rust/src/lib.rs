@@ -71,10 +71,14 @@ extern crate self as refrain_sdk;
 
 mod activity;
 pub mod bindings;
+mod child;
 mod combine;
+mod conditions;
 mod context;
 mod executor;
+mod external;
 mod failure;
+mod handlers;
 mod host;
 mod inbox;
 pub mod log;
@@ -82,32 +86,43 @@ mod messages;
 mod panic;
 mod payload;
 mod queries;
+mod retry;
 mod saga;
+mod scope;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 mod time;
+mod updates;
 mod version;
 mod wakes;
+mod work;
 mod workflow;
 
 pub use activity::{
-    Activity, Cancellation, Retry, RunningActivity, WithTimeout, WithoutTimeout, activity, local_activity,
+    Activity, Cancellation, RunningActivity, WithTimeout, WithoutTimeout, activity, local_activity,
 };
+pub use child::{Child, ChildStarted, IdReuse, ParentClose, RunningChild, child, child_of};
 pub use combine::{
     JoinAll, SelectAll, TryJoinAll, join_all, join_bounded, select_all, try_join_all, try_join_bounded,
 };
+pub use conditions::{WaitCondition, wait_condition};
 pub use context::{Execution, Info, Random, info, random, random_bytes, uuid};
 pub use executor::{Task, spawn};
+pub use external::{Sent, external, external_run};
 pub use failure::{Context, Failure, FailureKind};
+pub use handlers::all_handlers_finished;
 pub use messages::{Canceled, OrCanceled, Recv, Signal, canceled, is_cancel_requested, or_canceled};
 pub use queries::Query;
 pub use refrain_sdk_macros::workflow;
+pub use retry::Retry;
 pub use saga::{Compensated, Compensations, Saga, saga};
+pub use scope::{CancelScope, InScope, Shield, Shielded, shield};
 pub use time::{
     Elapsed, Sleep, Timeout, days, hours, millis, mins, now, secs, sleep, sleep_named, sleep_until, timeout,
 };
+pub use updates::{Update, UpdateInfo, current_update};
 pub use version::{get_version, patched};
 pub use workflow::{ContinueAsNew, Next, OnTrap, Returned, Workflow, continue_as_new};
 

@@ -2,13 +2,16 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::exports::refrain::workflow::definition::MessageType;
-use crate::{Failure, inbox, payload, workflow};
+use crate::inbox::SignalHandler;
+use crate::{Execution, Failure, Sent, handlers, inbox, payload, workflow};
 
 /// A kind of signal: its name and its type. All with one name are one queue.
 ///
@@ -23,8 +26,11 @@ use crate::{Failure, inbox, payload, workflow};
 /// ```
 ///
 /// Signals that come while nobody waits are kept. Those that are still unread when the run ends are lost (a
-/// warning in the run's log says so): read them with [`try_recv`](Signal::try_recv) before you continue as
-/// new.
+/// warning in the run's log says so): take them with [`drain`](Signal::drain) before you
+/// [continue as new](crate::continue_as_new), and carry them in the next run's input.
+///
+/// What is done for each signal may also be a [handler](Signal::handle) beside the workflow's own thread of
+/// thought, and other workflows may be [sent](Signal::send_to) one.
 pub struct Signal<T> {
     name: &'static str,
     doc: &'static str,
@@ -68,9 +74,94 @@ impl<T: DeserializeOwned> Signal<T> {
             let input = inbox::take_signal(self.name)?;
             match payload::decode(&input) {
                 Ok(value) => return Some(value),
-                Err(failure) => crate::error!(signal = self.name, "signal passed over: {failure}"),
+                Err(failure) => pass_over(self.name, &failure),
             }
         }
+    }
+
+    /// All that are there, in the order in which they came.
+    ///
+    /// ```
+    /// # use refrain_sdk::*;
+    /// const ORDER: Signal<String> = Signal::new("order");
+    ///
+    /// /// Works on orders for a day, and hands what came meanwhile to the next day's run.
+    /// #[workflow(signals(ORDER))]
+    /// async fn day(mut orders: Vec<String>) -> Result<Next<()>, Failure> {
+    ///     let midnight = now() + days(1);
+    ///     while now() < midnight {
+    ///         for order in std::mem::take(&mut orders) {
+    ///             activity::<()>("work", &order).start_to_close(hours(1)).await?;
+    ///         }
+    ///         if let Ok(order) = timeout(mins(10), ORDER.recv()).await {
+    ///             orders.push(order);
+    ///         }
+    ///     }
+    ///     orders.extend(ORDER.drain());
+    ///     Ok(continue_as_new(&orders).into())
+    /// }
+    /// ```
+    #[must_use = "what is drained is nowhere else"]
+    pub fn drain(&self) -> Vec<T> {
+        std::iter::from_fn(|| self.try_recv()).collect()
+    }
+}
+
+fn pass_over(signal: &str, failure: &Failure) {
+    crate::error!(signal = signal, "signal passed over: {failure}");
+}
+
+impl<T: DeserializeOwned + 'static> Signal<T> {
+    /// Handles this signal from now on, in place of the handler before, if there was one: each by a task of its
+    /// own, so that several may be under way at once. They begin in the order in which the signals came, those
+    /// that are unread first. [`recv`](Self::recv) gets none any more.
+    ///
+    /// One whose input does not fit `T` is passed over, with an error in the run's log. A workflow that ends cuts
+    /// its handlers off: wait for [`all_handlers_finished`](crate::all_handlers_finished).
+    ///
+    /// ```
+    /// # use refrain_sdk::*;
+    /// const NOTE: Signal<String> = Signal::new("note");
+    ///
+    /// #[workflow(signals(NOTE))]
+    /// async fn takes_notes() -> Result<(), Failure> {
+    ///     NOTE.handle(async |note| {
+    ///         let kept = activity::<()>("keep", &note).start_to_close(secs(10)).await;
+    ///         if let Err(failure) = kept {
+    ///             warn!("lost a note: {failure}");
+    ///         }
+    ///     });
+    ///     sleep(days(1)).await;
+    ///     wait_condition(all_handlers_finished).await;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn handle(&self, handler: impl AsyncFn(T) + 'static) {
+        let name = self.name;
+        let handler = Rc::new(handler);
+        let handle: SignalHandler = Rc::new(move |input| match payload::decode(input) {
+            Ok(value) => {
+                let handler = handler.clone();
+                handlers::run(("signal", name), async move { (*handler)(value).await });
+            }
+            Err(failure) => pass_over(name, &failure),
+        });
+        inbox::handle_signal(name, &handle);
+    }
+}
+
+impl<T: Serialize> Signal<T> {
+    /// Sends it to another execution: [`Execution::signal`] with the name and the type of this one.
+    ///
+    /// ```
+    /// # use refrain_sdk::*;
+    /// # const APPROVED: Signal<bool> = Signal::new("approved");
+    /// # async fn example() -> Result<(), Failure> {
+    /// APPROVED.send_to(&external("order-7"), &true).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send_to(&self, target: &Execution, input: &T) -> Sent {
+        target.signal(self.name, input)
     }
 }
 

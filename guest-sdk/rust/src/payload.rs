@@ -38,6 +38,21 @@ pub(crate) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, Failur
     Ok(value)
 }
 
+/// Puts an option in that the record had no field for when the contract was released. What is no JSON number
+/// (NaN) becomes `null`, which the host refuses by name.
+pub(crate) fn set_named(more: &mut Vec<(String, Payload)>, key: &str, value: impl Into<serde_json::Value>) {
+    let value = Payload { content_type: JSON.to_owned(), data: value.into().to_string().into() };
+    set_payload(more, key, value);
+}
+
+/// Puts a named value in, in place of the one that was there.
+pub(crate) fn set_payload(more: &mut Vec<(String, Payload)>, key: &str, value: Payload) {
+    match more.iter_mut().find(|(known, _)| known == key) {
+        Some((_, known)) => *known = value,
+        None => more.push((key.to_owned(), value)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

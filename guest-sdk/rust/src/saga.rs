@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{CancelScope, Failure, shield};
 
 /// Runs `body`; when it fails, runs the compensations that it registered, the last one first.
 ///
@@ -30,7 +30,8 @@ use crate::Failure;
 ///
 /// Each compensation is tried again by its own [retry policy](crate::Activity::retry), and the next begins when
 /// it has ended; so let it try hard, but not for ever, or those before it never come. One that fails for good
-/// does not keep the others from running. When the run was asked to end, compensations run all the same.
+/// does not keep the others from running. When the run was asked to end, or the [scope](CancelScope) around it was
+/// canceled, compensations run all the same.
 ///
 /// The failure says what this saga was doing, which compensations failed, then why it failed:
 /// `book the trip (1 of 2 compensations failed: give the room back): book the room: no vacancy`. Its
@@ -41,7 +42,8 @@ where
     F: AsyncFnOnce(&mut Saga) -> Result<T, Failure>,
 {
     let mut saga = Saga { compensations: Vec::new() };
-    match body(&mut saga).await {
+    // A scope of its own: when one around it is canceled, the body is given up alone, and the compensations run.
+    match CancelScope::new().run(body(&mut saga)).await {
         Ok(value) => Ok(value),
         Err(why) => Err(saga.compensate(doing, why).await),
     }
@@ -78,7 +80,7 @@ impl Saga {
         let mut compensated = Vec::with_capacity(total);
         for Compensation { name, run } in self.compensations.into_iter().rev() {
             crate::info!(because = why, "undo: {name}");
-            let failure = run().await.err().map(|failure| failure.to_string());
+            let failure = shield(run()).await.err().map(|failure| failure.to_string());
             if let Some(failure) = &failure {
                 crate::error!("could not {name}: {failure}");
             }

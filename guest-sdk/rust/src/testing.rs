@@ -3,7 +3,7 @@
 //! Time is skipped: a wait takes what is due first and sets the clock to it, so a workflow that sleeps for a
 //! year is tested in microseconds. What is due at the same time is delivered by one wait, in the order in
 //! which it was started. An activity is called once for each start, whatever its retry policy says: what the
-//! closure returns stands for the outcome of the last attempt.
+//! closure returns stands for the outcome of the last attempt. Children are closures too.
 //!
 //! ```
 //! use refrain_sdk::testing::Env;
@@ -30,15 +30,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::refrain::workflow::activity::{Cancellation, Options};
-use crate::bindings::refrain::workflow::context::RunInfo;
-use crate::bindings::refrain::workflow::log::{Field, Level};
-use crate::bindings::refrain::workflow::messages::{CancelRequest, Message, Query, Signal};
-use crate::bindings::refrain::workflow::types::{self, Completion, Instant, Outcome, Payload};
-use crate::bindings::refrain::workflow::wait::{Event, OpFinished};
+use crate::bindings::refrain::workflow::activity::Cancellation;
+use crate::bindings::refrain::workflow::messages::{CancelRequest, Message, Query, Signal, Update};
+use crate::bindings::refrain::workflow::types::{self, Completion, Outcome, Payload};
 use crate::host::Host;
 use crate::workflow::{Entry, Workflow, run};
-use crate::{Failure, FailureKind, payload, time};
+use crate::{Failure, FailureKind, payload};
 
 thread_local! {
     static ENV: RefCell<Option<Env>> = const { RefCell::new(None) };
@@ -51,12 +48,26 @@ pub(crate) fn with_host<R>(f: impl FnOnce(&mut dyn Host) -> R) -> R {
     })
 }
 
-type Activity = Box<dyn FnMut(&Payload) -> Result<Payload, Failure>>;
+mod children;
+mod host;
+mod updates;
 
-/// What a workflow under test meets: activities, and messages at given times.
+pub use updates::UpdateStage;
+
+/// What stands for an activity or a child.
+type Work = Box<dyn FnMut(&Payload) -> Result<Payload, Failure>>;
+
+fn work<I: DeserializeOwned, O: Serialize>(mut f: impl FnMut(I) -> Result<O, Failure> + 'static) -> Work {
+    Box::new(move |input| payload::encode(&f(payload::decode(input)?)?))
+}
+
+/// What a workflow under test meets: activities, children, and messages at given times.
 #[derive(Default)]
 pub struct Env {
-    activities: BTreeMap<String, (Duration, Activity)>,
+    activities: BTreeMap<String, (Duration, Work)>,
+    children: BTreeMap<String, children::Child>,
+    /// Executions that are not there.
+    missing: Vec<String>,
     /// By the time at which it is due, then in the order of the calls.
     due: BTreeMap<(Duration, u64), Due>,
     sequence: u64,
@@ -67,6 +78,8 @@ pub struct Env {
     calls: Vec<String>,
     log: Vec<String>,
     answers: Vec<Outcome>,
+    /// By index, which is the number of the request too.
+    updates: Vec<updates::Sent>,
     /// A query was delivered, and the workflow has not waited since.
     asked: bool,
     /// What it called that no query may.
@@ -89,11 +102,15 @@ pub struct Ended {
     ///
     /// What an activity says about its turn is at the end:
     /// `3 = activity train "m" task-queue="gpu" priority=1 fairness-key="tenant-7" fairness-weight=2.0`. A local
-    /// one is `4 = local activity look-up "m"`.
+    /// one is `4 = local activity look-up "m"`. A child has two ops, of its start and of its end:
+    /// `5, 6 = child ship "m" id="ship-7"`. What is sent to others: `7 = signal order-7 approved true`,
+    /// `8 = request-cancel order-7`. Updates, by index: `accept update-0`, `reject update-1: why`,
+    /// `complete update-0: 3`.
     pub calls: Vec<String>,
     /// The run's log: `INFO message key=value`.
     pub log: Vec<String>,
     answers: Vec<Outcome>,
+    updates: Vec<updates::Sent>,
 }
 
 impl Ended {
@@ -169,17 +186,13 @@ impl Env {
         mut self,
         name: &str,
         takes: Duration,
-        mut f: impl FnMut(I) -> Result<O, Failure> + 'static,
+        f: impl FnMut(I) -> Result<O, Failure> + 'static,
     ) -> Self
     where
         I: DeserializeOwned,
         O: Serialize,
     {
-        let run = move |input: &Payload| {
-            let output = f(payload::decode(input)?)?;
-            payload::encode(&output)
-        };
-        self.activities.insert(name.to_owned(), (takes, Box::new(run)));
+        self.activities.insert(name.to_owned(), (takes, work(f)));
         self
     }
 
@@ -209,6 +222,23 @@ impl Env {
         self
     }
 
+    /// An update that comes some time after the start: with zero it is there at the first wait, as when the run was
+    /// started with it. [`Ended::update_stage`] and [`Ended::update_result`] tell what became of it. Its id is
+    /// `update-0`, the next one's `update-1`.
+    ///
+    /// # Panics
+    ///
+    /// When the input cannot be written as JSON.
+    #[must_use]
+    pub fn update(mut self, after: Duration, name: &str, input: &impl Serialize) -> Self {
+        let request = self.updates.len() as u64;
+        self.updates.push(updates::Sent::new());
+        let update_id = updates::id(request);
+        let update = Update { request, update_id, name: name.to_owned(), input: encode(input) };
+        self.schedule(after, Due::Message(Message::Update(update)));
+        self
+    }
+
     /// A cancel request that comes some time after the start.
     #[must_use]
     pub fn cancel(mut self, after: Duration, reason: &str) -> Self {
@@ -227,54 +257,19 @@ impl Env {
         ENV.set(Some(self));
         let completion = run(&[Entry::of::<W>()], W::NAME, &input);
         let mut env = ENV.take().expect("the run leaves its Env in its place");
+        env.reject_unanswered_updates();
         let elapsed = env.ended_at.unwrap_or(env.clock);
         let is_query = |due: &Due| matches!(due, Due::Message(Message::Query(_)));
         for _ in env.due.values().filter(|due| is_query(due)) {
             env.answers.push(Err(by_host("not-served", "the run has ended, and handled no query")));
         }
-        Ended { completion, elapsed, calls: env.calls, log: env.log, answers: env.answers }
-    }
-
-    /// Does the work at once, and delivers what came of it when the time that it takes has passed.
-    fn start(&mut self, what: &str, name: &str, input: &Payload, options: &Options) -> u64 {
-        self.not_for_queries("activity.start");
-        self.op += 1;
-        let data = String::from_utf8_lossy(&input.data);
-        self.calls.push(format!("{} = {what} {name} {data}{}", self.op, routing(options)));
-        let known = self.activities.get_mut(name);
-        let (takes, f) = known.unwrap_or_else(|| panic!("this Env has no activity `{name}`"));
-        let (takes, outcome) = (*takes, f(input).map_err(Failure::into_wire));
-        let limit = options.start_to_close_timeout.or(options.schedule_to_close_timeout).map(duration);
-        let (takes, outcome) = match limit {
-            Some(limit) if takes > limit => {
-                let message = format!("activity `{name}` took longer than {limit:?}");
-                let failure = Failure::of(types::FailureKind::Timeout, "start-to-close".to_owned(), message);
-                (limit, Err(failure.into_wire()))
-            }
-            _ => (takes, outcome),
-        };
-        self.schedule(self.clock + takes, Due::Op(self.op, options.cancellation, outcome));
-        self.op
+        let Env { calls, log, answers, updates, .. } = env;
+        Ended { completion, elapsed, calls, log, answers, updates }
     }
 
     fn schedule(&mut self, at: Duration, due: Due) {
         self.sequence += 1;
         self.due.insert((at, self.sequence), due);
-    }
-
-    /// Called by what changes a run.
-    fn not_for_queries(&mut self, import: &str) {
-        if self.asked {
-            let message = format!("the query's handling called {import}: a query only looks, and may not");
-            self.tried = Some(message.clone());
-            panic!("{message}");
-        }
-    }
-
-    /// The key of an op that has not ended.
-    fn find(&self, op: u64) -> Option<(Duration, u64)> {
-        let is_it = |due: &Due| matches!(due, Due::Op(other, ..) if *other == op);
-        self.due.iter().find(|(_, due)| is_it(due)).map(|(key, _)| *key)
     }
 }
 
@@ -284,164 +279,4 @@ fn encode(value: &(impl Serialize + ?Sized)) -> Payload {
 
 fn by_host(error_type: &str, message: &str) -> types::Failure {
     Failure::of(FailureKind::Host, error_type.to_owned(), message.to_owned()).into_wire()
-}
-
-/// Where an activity is sent and when it gets its turn, as far as the workflow says.
-fn routing(options: &Options) -> String {
-    let queue = options.task_queue.iter().map(|queue| format!(" task-queue={queue:?}"));
-    let priority = options.priority.iter().map(|priority| format!(" priority={priority}"));
-    let more =
-        options.more.iter().map(|(key, value)| format!(" {key}={}", String::from_utf8_lossy(&value.data)));
-    queue.chain(priority).chain(more).collect()
-}
-
-fn duration(wire: types::Duration) -> Duration {
-    Duration::new(wire.seconds, wire.nanoseconds)
-}
-
-impl Host for Env {
-    fn start_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
-        self.start("activity", name, input, options)
-    }
-
-    fn start_local_activity(&mut self, name: &str, input: &Payload, options: &Options) -> u64 {
-        self.start("local activity", name, input, options)
-    }
-
-    fn start_timer(&mut self, delay: types::Duration, summary: Option<&str>) -> u64 {
-        self.not_for_queries("timer.start");
-        self.op += 1;
-        let delay = duration(delay);
-        let summary = summary.map(|summary| format!(" {summary}")).unwrap_or_default();
-        self.calls.push(format!("{} = timer {delay:?}{summary}", self.op));
-        self.schedule(self.clock + delay, Due::Op(self.op, Cancellation::TryCancel, Ok(encode(&()))));
-        self.op
-    }
-
-    fn next(&mut self) -> Vec<Event> {
-        let is_query = |due: &Due| matches!(due, Due::Message(Message::Query(_)));
-        if self.ended_at.is_some() {
-            self.due.retain(|_, due| is_query(due));
-        } else if !self.asked {
-            self.calls.push("wait".to_owned());
-        }
-        self.asked = false;
-        let Some(first) = self.due.first_entry() else {
-            assert!(self.ended_at.is_some(), "the workflow waits for ever: nothing is scheduled");
-            return Vec::new();
-        };
-        let (at, _) = *first.key();
-        if is_query(first.get()) {
-            // Asked alone, of the run as its last step left it.
-            self.asked = true;
-            let Due::Message(query) = first.remove() else { unreachable!("a query is a message") };
-            return vec![Event::Message(query)];
-        }
-        self.clock = at.max(self.clock);
-        self.reads = 0;
-        let later = self.due.split_off(&(at, u64::MAX));
-        let now = std::mem::replace(&mut self.due, later);
-        // Queries of this moment that come after what happens in it.
-        let (asked, happens): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            now.into_iter().partition(|(_, due)| is_query(due));
-        self.due.extend(asked);
-        let events = happens.into_values().map(|due| match due {
-            Due::Op(op, _, outcome) => Event::Finished(OpFinished { op, outcome }),
-            Due::Message(message) => Event::Message(message),
-        });
-        events.collect()
-    }
-
-    fn answer(&mut self, _query: u64, answer: Outcome) {
-        self.answers.push(match self.tried.take() {
-            Some(tried) => Err(by_host("query-tried-to-change", &tried)),
-            None => answer,
-        });
-    }
-
-    fn finish(&mut self, _completion: &Completion) {
-        self.ended_at = Some(self.clock);
-    }
-
-    fn cancel(&mut self, op: u64, reason: &str) {
-        self.not_for_queries("wait.cancel");
-        self.calls.push(format!("cancel {op}"));
-        let Some(key) = self.find(op) else { return };
-        if let Some(Due::Op(op, cancellation, outcome)) = self.due.remove(&key) {
-            if let Cancellation::WaitForCancellation = cancellation {
-                self.due.insert(key, Due::Op(op, cancellation, outcome));
-            } else {
-                let outcome = Err(Failure::canceled(reason).into_wire());
-                self.schedule(self.clock, Due::Op(op, cancellation, outcome));
-            }
-        }
-    }
-
-    fn detach(&mut self, op: u64) {
-        self.not_for_queries("wait.detach");
-        self.calls.push(format!("detach {op}"));
-        if let Some(key) = self.find(op) {
-            self.due.remove(&key);
-        }
-    }
-
-    fn info(&mut self) -> RunInfo {
-        RunInfo {
-            namespace: "default".to_owned(),
-            workflow_id: "test".to_owned(),
-            run_id: "test-run".to_owned(),
-            first_run_id: "test-run".to_owned(),
-            continued_run_id: None,
-            workflow: "test".to_owned(),
-            task_queue: "default".to_owned(),
-            attempt: 1,
-            started_at: Instant { seconds: 0, nanoseconds: 0 },
-            parent: None,
-            root: None,
-            journal_entries: self.calls.len() as u64,
-            journal_bytes: 0,
-            continue_as_new_suggested: false,
-            more: Vec::new(),
-        }
-    }
-
-    fn now(&mut self) -> Instant {
-        let now = self.clock + Duration::from_micros(self.reads.into());
-        self.reads += 1;
-        let types::Duration { seconds, nanoseconds } = time::to_wire(now);
-        Instant { seconds, nanoseconds }
-    }
-
-    fn random_bytes(&mut self, len: u32) -> Vec<u8> {
-        // SplitMix64: a test wants the same values each time, not good ones.
-        let next = || {
-            self.randomness = self.randomness.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.randomness ^ (self.randomness >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            (mixed ^ (mixed >> 27)).to_le_bytes()[0]
-        };
-        std::iter::repeat_with(next).take(len as usize).collect()
-    }
-
-    fn uuid(&mut self) -> String {
-        let bytes: [u8; 16] = std::array::from_fn(|_| self.random_bytes(1)[0]);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
-    }
-
-    fn patched(&mut self, _id: &str) -> bool {
-        true
-    }
-
-    fn get_version(&mut self, _id: &str, _min: u32, max: u32) -> u32 {
-        max
-    }
-
-    fn log(&mut self, level: Level, message: &str, fields: &[Field]) {
-        let mut line =
-            format!("{} {message}", format!("{level:?}").trim_start_matches("Level::").to_uppercase());
-        for field in fields {
-            line.push_str(&format!(" {}={}", field.key, field.value));
-        }
-        self.log.push(line);
-    }
 }

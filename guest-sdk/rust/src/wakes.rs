@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 /// A queue of children to poll.
 #[derive(Clone, Default)]
@@ -87,6 +87,49 @@ impl Wake for Child {
             if let Some(parent) = parent {
                 parent.wake();
             }
+        }
+    }
+}
+
+/// Those who wait for the same thing, in the order in which they began to.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    last: u64,
+    /// By ticket, in ascending order.
+    wakers: Vec<(u64, Waker)>,
+}
+
+impl Waiters {
+    /// Remembers a waiter. `ticket` is the waiter's own place, kept across its polls.
+    pub(crate) fn register(&mut self, ticket: &mut Option<u64>, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        match ticket.and_then(|ticket| self.find(ticket)) {
+            Some(place) => self.wakers[place].1 = waker,
+            None => {
+                self.last += 1;
+                *ticket = Some(self.last);
+                self.wakers.push((self.last, waker));
+            }
+        }
+    }
+
+    pub(crate) fn forget(&mut self, ticket: u64) {
+        if let Some(place) = self.find(ticket) {
+            self.wakers.remove(place);
+        }
+    }
+
+    fn find(&self, ticket: u64) -> Option<usize> {
+        self.wakers.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    pub(crate) fn wake_all(&self) {
+        for (_, waker) in &self.wakers {
+            waker.wake_by_ref();
         }
     }
 }

@@ -34,6 +34,9 @@ pub trait Workflow: 'static {
     /// The queries that it answers.
     fn queries() -> Vec<MessageType>;
 
+    /// The updates that it takes.
+    fn updates() -> Vec<MessageType>;
+
     /// Calls the function.
     fn call(input: Self::Input) -> impl Future<Output = Self::Returned> + 'static;
 }
@@ -94,6 +97,11 @@ pub enum Next<T> {
 }
 
 /// Ends this run and goes on as a new one with a short journal: same id, new input.
+///
+/// What was not yet delivered to this run goes to the next one. What was delivered ends with this run unless you carry
+/// it in the input: [drain](crate::Signal::drain) the signals that nobody has read, and wait for
+/// [`all_handlers_finished`](crate::all_handlers_finished) where there are handlers, or who sent an update that was let
+/// in gets a failure (`run-ended`). Warnings in the run's log say what was left.
 ///
 /// ```
 /// # use refrain_sdk::*;
@@ -204,7 +212,7 @@ fn describe_one<W: Workflow>() -> WorkflowType {
         output_schema: Some(schema::<<W::Returned as Returned>::Output>()),
         signals: W::signals(),
         queries: W::queries(),
-        updates: Vec::new(),
+        updates: W::updates(),
         on_trap: W::ON_TRAP,
         more: Vec::new(),
     }
