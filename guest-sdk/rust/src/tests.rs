@@ -1,5 +1,9 @@
 //! Workflows against the scripted host: what is called in which order, and what comes out.
 
+mod children;
+mod messages;
+mod scopes;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
