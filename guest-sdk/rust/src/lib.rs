@@ -39,14 +39,17 @@
 //! **When things start** is part of that record, and will never change:
 //!
 //! * Nothing is started by being polled. An [`activity`] (or a [`local_activity`]) starts at `.start()`, at
-//!   `.await`, or when it is given to a combinator, in the order in which it is given. [`sleep`] starts its timer at the call,
-//!   [`timeout`] after what it limits. An `async` block does nothing until it is polled, as everywhere in
-//!   Rust.
+//!   `.await`, or when it is given to a combinator, in the order in which it is given; a [`child`](child()) too.
+//!   [`sleep`] starts its timer at the call, [`timeout`] after what it limits. What is sent to an
+//!   [other workflow](external) is sent at the call. An `async` block does nothing until it is polled, as
+//!   everywhere in Rust.
 //! * Tasks and futures run first come, first served, in the order of the events that woke them. [`select!`]
 //!   takes the one whose event happened first.
-//! * A dropped activity is *detached*: it goes on, and nobody hears of its outcome. A dropped timer is
+//! * A dropped activity or child is *detached*: it goes on, and nobody hears of its outcome. A dropped timer is
 //!   canceled. To end an activity early, [cancel](RunningActivity::cancel) it. What is open when the workflow
-//!   ends is canceled by the host.
+//!   ends is canceled by the host; children have a [policy](Child::parent_close) for that.
+//! * A wait brings all that has happened. First everything that waited for it runs, then
+//!   [conditions](wait_condition) are looked at, then [updates](Update) are handled, until nothing can go on.
 //!
 //! **Bytes are compared**, so inputs must be written alike each time. Structs are. A `HashMap` is not
 //! ordered: its order is the same in each replay by the same component (there is no randomness to seed it, so
@@ -63,8 +66,14 @@
 //! makes one of any error.
 //!
 //! **Queries** are answered by handlers that see what the workflow knows, and change nothing: see [`Query`].
+//! **Signals** tell it something, and are received one after the other or [handled](Signal::handle) each by a task:
+//! see [`Signal`]. **Updates** ask it to do something, and are answered: see [`Update`].
 //!
-//! **Canceling** is a request: see [`or_canceled`], which most workflows wrap around what may be given up.
+//! **Other workflows** are started as [children](child()), and sent signals and cancel requests by their id: see
+//! [`external`].
+//!
+//! **Canceling** is a request: see [`or_canceled`], which most workflows wrap around what may be given up, and
+//! [`CancelScope`], which cancels what was started together.
 
 #[cfg(test)]
 extern crate self as refrain_sdk;

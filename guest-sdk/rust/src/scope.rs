@@ -6,11 +6,9 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::messages::{Canceled, canceled};
-use crate::wakes::{Child, Wakes};
 use crate::{Failure, conditions, host, inbox};
 
 thread_local! {
@@ -135,10 +133,7 @@ impl CancelScope {
             let _entered = Entered::new(Some(run.clone()));
             Box::pin(future.into_future())
         };
-        let wakes = Wakes::default();
-        let child = wakes.child(0);
-        let place = Place { run, outer };
-        InScope { place, run_canceled, future: Some(future), child, wakes, ticket: None }
+        InScope { place: Place { run, outer }, run_canceled, future: Some(future), ticket: None }
     }
 
     /// Cancels it. The first reason counts; a scope is canceled once and for all.
@@ -265,9 +260,6 @@ pub struct InScope<F> {
     /// Listens for the run's cancel request until it has come, if it cancels the scope.
     run_canceled: Option<Canceled>,
     future: Option<Pin<Box<F>>>,
-    /// Tell whether the future can go on, which a scope must not end in the middle of.
-    child: Arc<Child>,
-    wakes: Wakes,
     /// Among the conditions: a canceled scope looks at itself when everything has run.
     ticket: Option<u64>,
 }
@@ -284,12 +276,10 @@ impl<T, F: Future<Output = Result<T, Failure>>> Future for InScope<F> {
                 run.scope.cancel(&reason);
             }
         }
-        this.wakes.set_parent(cx.waker());
-        if this.wakes.pop().is_some() {
-            let future = this.future.as_mut().expect("a scope is not polled after its end");
-            let waker = Waker::from(this.child.clone());
+        let future = this.future.as_mut().expect("a scope is not polled after its end");
+        {
             let _entered = Entered::new(Some(run.clone()));
-            if let Poll::Ready(outcome) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
                 return Poll::Ready(outcome);
             }
         }
@@ -297,7 +287,7 @@ impl<T, F: Future<Output = Result<T, Failure>>> Future for InScope<F> {
             *run.waker.borrow_mut() = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        if conditions::is_quiet() && this.wakes.len() == 0 && !run.is_busy() {
+        if conditions::is_quiet() && !run.is_busy() {
             this.future = None;
             conditions::changed();
             return Poll::Ready(Err(Failure::canceled(reason)));

@@ -106,7 +106,7 @@ async fn square(n: u64) -> Result<u64, Failure> {
 
 #[workflow]
 async fn sum_of_squares(numbers: Vec<u64>) -> Result<u64, Failure> {
-    Ok(try_join_all(numbers.iter().map(|n| child_of::<square>(n))).await?.into_iter().sum())
+    Ok(try_join_all(numbers.iter().map(child_of::<square>)).await?.into_iter().sum())
 }
 
 #[test]

@@ -66,6 +66,16 @@ fn updates_are_validated_accepted_and_completed_in_order_and_see_what_those_befo
 }
 
 #[test]
+fn describe_tells_updates_with_their_documentation_and_schemas() {
+    let manifest = workflow::describe(&[workflow::Entry::of::<adds>()]);
+    let [add, slow] = manifest.workflows[0].updates.as_slice() else { panic!("there are two") };
+    assert_eq!((add.name.as_str(), add.doc.as_str()), ("add", "Adds to the sum."));
+    let schema = |text: &Option<String>| text.as_deref().unwrap_or_default().contains("\"string\"");
+    let shown = [add, slow].map(|update| (schema(&update.input_schema), schema(&update.output_schema)));
+    assert_eq!(shown, [(false, false), (true, true)]);
+}
+
+#[test]
 fn an_update_that_starts_the_run_meets_its_handler() {
     let ended = Env::new().update(secs(0), "add", &1).signal(secs(1), "done", &0).run::<adds>(&false);
     assert_eq!(ended.update_result::<u32>(0).unwrap(), 1);

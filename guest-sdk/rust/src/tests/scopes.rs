@@ -107,6 +107,13 @@ fn a_canceled_scope_drops_what_cannot_fail_when_nothing_in_it_is_open_any_more()
 }
 
 #[test]
+fn what_has_ended_is_not_canceled_though_nobody_has_seen_it() {
+    let ended = env(&[("held", 1)]).signal(secs(2), "done", &0).run::<sleeps_in_a_scope>(&"sleeps");
+    let calls = ["1 = activity held \"held\"", "2 = timer 86400s", "wait", "wait", "cancel 2", "detach 2"];
+    assert_eq!(ended.calls, calls);
+}
+
+#[test]
 fn a_timer_of_a_scope_ends_with_it() {
     let env = env(&[("held", 60)]).signal(secs(1), "done", &0);
     let ended = env.run::<sleeps_in_a_scope>(&"sleeps");
