@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::messages::{Canceled, canceled};
 use crate::{Failure, conditions, host, inbox};
@@ -107,33 +107,9 @@ impl CancelScope {
     where
         F: IntoFuture<Output = Result<T, Failure>>,
     {
-        let outer = current();
-        let run = Rc::new(Run {
-            scope: self.0.clone(),
-            ops: RefCell::default(),
-            nested: RefCell::default(),
-            shields: Cell::new(0),
-            waker: RefCell::default(),
-        });
-        self.0.runs.borrow_mut().push(run.clone());
-        if let Some(outer) = &outer {
-            outer.nested.borrow_mut().push(run.clone());
-            if let Some(reason) = outer.scope.reason() {
-                self.cancel(&reason);
-            }
-        }
-        let run_canceled = match inbox::cancel_reason() {
-            Some(reason) if self.0.with_run => {
-                self.cancel(&reason);
-                None
-            }
-            Some(_) | None => self.0.with_run.then(canceled),
-        };
-        let future = {
-            let _entered = Entered::new(Some(run.clone()));
-            Box::pin(future.into_future())
-        };
-        InScope { place: Place { run, outer }, run_canceled, future: Some(future), ticket: None }
+        let place = Place::new(&self.0);
+        let _entered = Entered::new(Some(place.run.clone()));
+        InScope { future: Some(Box::pin(future.into_future())), place }
     }
 
     /// Cancels it. The first reason counts; a scope is canceled once and for all.
@@ -237,14 +213,75 @@ impl Drop for Entered {
     }
 }
 
-/// A run in its scope, and in the run around it; it leaves both when this is dropped.
+/// A run's place in its scope, and in the run around it; it leaves both when this is dropped. What of [`InScope`] is
+/// the same for every future, so that a component has it once.
 struct Place {
     run: Rc<Run>,
     outer: Option<Rc<Run>>,
+    /// Listens for the run's cancel request until it has come, if it cancels the scope.
+    run_canceled: Option<Canceled>,
+    /// Among the conditions: a canceled scope looks at itself when everything has run.
+    ticket: Option<u64>,
+}
+
+impl Place {
+    fn new(scope: &Rc<Scope>) -> Self {
+        let run = Rc::new(Run {
+            scope: scope.clone(),
+            ops: RefCell::default(),
+            nested: RefCell::default(),
+            shields: Cell::new(0),
+            waker: RefCell::default(),
+        });
+        scope.runs.borrow_mut().push(run.clone());
+        let outer = current();
+        if let Some(outer) = &outer {
+            outer.nested.borrow_mut().push(run.clone());
+            if let Some(reason) = outer.scope.reason() {
+                scope.cancel(&reason);
+            }
+        }
+        let run_canceled = match inbox::cancel_reason() {
+            Some(reason) if scope.with_run => {
+                scope.cancel(&reason);
+                None
+            }
+            Some(_) | None => scope.with_run.then(canceled),
+        };
+        Self { run, outer, run_canceled, ticket: None }
+    }
+
+    /// Passes the run's cancel request on.
+    fn hear(&mut self, cx: &mut Context<'_>) {
+        if let Some(run_canceled) = &mut self.run_canceled {
+            if let Poll::Ready(reason) = Pin::new(run_canceled).poll(cx) {
+                self.run_canceled = None;
+                self.run.scope.cancel(&reason);
+            }
+        }
+    }
+
+    /// Ready with a failure when the future, which cannot go on, is to be given up.
+    fn settle(&mut self, cx: &Context<'_>) -> Poll<Failure> {
+        let Some(reason) = self.run.scope.reason() else {
+            *self.run.waker.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        if conditions::is_quiet() && !self.run.is_busy() {
+            // Who waits for the scope goes on, and may make conditions true.
+            conditions::changed();
+            return Poll::Ready(Failure::canceled(reason));
+        }
+        conditions::register(&mut self.ticket, cx);
+        Poll::Pending
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            conditions::unregister(ticket);
+        }
         let is_other = |run: &Rc<Run>| !Rc::ptr_eq(run, &self.run);
         self.run.scope.runs.borrow_mut().retain(is_other);
         if let Some(outer) = &self.outer {
@@ -256,52 +293,26 @@ impl Drop for Place {
 /// Made by [`CancelScope::run`]. Dropping it drops its future, and cancels nothing.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct InScope<F> {
-    place: Place,
-    /// Listens for the run's cancel request until it has come, if it cancels the scope.
-    run_canceled: Option<Canceled>,
     future: Option<Pin<Box<F>>>,
-    /// Among the conditions: a canceled scope looks at itself when everything has run.
-    ticket: Option<u64>,
+    place: Place,
 }
 
 impl<T, F: Future<Output = Result<T, Failure>>> Future for InScope<F> {
     type Output = Result<T, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let run = &this.place.run;
-        if let Some(run_canceled) = &mut this.run_canceled {
-            if let Poll::Ready(reason) = Pin::new(run_canceled).poll(cx) {
-                this.run_canceled = None;
-                run.scope.cancel(&reason);
-            }
-        }
-        let future = this.future.as_mut().expect("a scope is not polled after its end");
-        {
-            let _entered = Entered::new(Some(run.clone()));
-            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
-                return Poll::Ready(outcome);
-            }
-        }
-        let Some(reason) = run.scope.reason() else {
-            *run.waker.borrow_mut() = Some(cx.waker().clone());
-            return Poll::Pending;
+        let Self { future, place } = &mut *self;
+        place.hear(cx);
+        let polled = {
+            let _entered = Entered::new(Some(place.run.clone()));
+            future.as_mut().expect("a scope is not polled after its end").as_mut().poll(cx)
         };
-        if conditions::is_quiet() && !run.is_busy() {
-            this.future = None;
-            conditions::changed();
-            return Poll::Ready(Err(Failure::canceled(reason)));
+        if polled.is_ready() {
+            return polled;
         }
-        conditions::register(&mut this.ticket, cx);
-        Poll::Pending
-    }
-}
-
-impl<F> Drop for InScope<F> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            conditions::unregister(ticket);
-        }
+        let failure = ready!(place.settle(cx));
+        *future = None;
+        Poll::Ready(Err(failure))
     }
 }
 

@@ -188,18 +188,33 @@ fn a_signal_handler_begins_in_the_order_of_the_signals_also_of_those_before_it()
     }
 }
 
-#[workflow(signals(DONE))]
+async fn forever(name: String) -> Result<String, Failure> {
+    sleep(days(1)).await;
+    Ok(name)
+}
+
+#[workflow(signals(DONE), updates(SLOW, ADD))]
 async fn cut_off() -> Result<Next<()>, Failure> {
+    // Functions, closures that return futures, and async closures are all handlers.
+    SLOW.handle(forever);
+    ADD.handle(|n| async move { Ok(n) });
     DONE.handle(async |_| sleep(secs(60)).await);
     sleep(secs(2)).await;
     Ok(continue_as_new(&()).into())
 }
 
 #[test]
-fn an_end_in_the_middle_of_a_signal_handler_is_warned_of() {
-    let env = Env::new().signal(secs(1), "done", &1);
+fn a_continue_as_new_in_the_middle_of_handlers_is_warned_of() {
+    let env = Env::new().update(secs(1), "add", &1).update(secs(1), "slow", &"a").signal(secs(1), "done", &1);
     let ended = env.run::<cut_off>(&());
-    assert_eq!(ended.log, ["WARN ended before handlers of signal `done` had finished count=1"]);
+    let warned = ["signal `done`", "update `slow`"];
+    assert_eq!(
+        ended.log,
+        warned.map(|what| format!("WARN ended before handlers of {what} had finished count=1"))
+    );
+    assert_eq!(ended.update_result::<u32>(0).unwrap(), 1);
+    assert_eq!(ended.update_stage(1), UpdateStage::Accepted);
+    assert_eq!(ended.update_result::<()>(1).unwrap_err().error_type(), "run-ended");
 }
 
 #[workflow(signals(DONE))]
