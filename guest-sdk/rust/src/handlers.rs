@@ -65,18 +65,16 @@ pub(crate) fn handle_updates_by(code: UpdateCode) {
 
 /// Takes an update in.
 pub(crate) fn deliver(update: Update) {
-    with(|handlers| {
-        if handlers.code.is_some() {
-            handlers.updates.push_back(update);
-        }
-    });
+    with(|handlers| handlers.updates.push_back(update));
 }
 
 /// Handles the update that came first, if there is one.
 pub(crate) fn handle_next_update() -> bool {
-    let next = with(|handlers| Some((handlers.code?, handlers.updates.pop_front()?)));
-    let Some((code, update)) = next else { return false };
-    (code.handle)(update);
+    let next = with(|handlers| Some((handlers.updates.pop_front()?, handlers.code)));
+    let Some((update, code)) = next else { return false };
+    if let Some(code) = code {
+        (code.handle)(update);
+    }
     conditions::changed();
     true
 }

@@ -82,6 +82,22 @@ fn an_update_that_starts_the_run_meets_its_handler() {
     assert_eq!(ended.calls[..3], ["wait", "accept update-0", "complete update-0: 1"]);
 }
 
+#[workflow(updates(SLOW))]
+async fn handles_late() -> Result<(), Failure> {
+    sleep(secs(1)).await;
+    SLOW.handle(async |name| Ok(name));
+    sleep(secs(1)).await;
+    Ok(())
+}
+
+#[test]
+fn an_update_meets_a_handler_that_is_set_in_the_step_that_got_it_and_not_in_a_later_one() {
+    let env = Env::new().update(millis(500), "slow", &"early").update(secs(1), "slow", &"in time");
+    let ended = env.run::<handles_late>(&());
+    assert_eq!(ended.update_result::<()>(0).unwrap_err().error_type(), "not-handled");
+    assert_eq!(ended.update_result::<String>(1).unwrap(), "in time");
+}
+
 #[test]
 fn an_update_that_fits_no_handler_is_rejected_and_says_why() {
     let env = Env::new().update(secs(1), "multiply", &1).update(secs(1), "add", &"one");
@@ -286,6 +302,8 @@ async fn looks() -> Result<(), Failure> {
 
 #[test]
 fn a_condition_is_looked_at_once_for_each_wait() {
-    Env::new().run::<looks>(&()).result::<()>().unwrap();
+    // A query comes to an instance that must not go on because of it.
+    let ended = Env::new().query(secs(15), "anything", &()).run::<looks>(&());
+    ended.result::<()>().unwrap();
     assert_eq!(LOOKS.get(), 7, "at the call, before the first wait, and after each of five");
 }
