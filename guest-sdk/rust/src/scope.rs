@@ -47,9 +47,10 @@ thread_local! {
 ///    shield is at work, and everything that could go on has run, a future that still waits is dropped, and the
 ///    scope's failure is of kind canceled, with the reason.
 ///
-/// A scope that is run in another's future is canceled with it, and 4. counts what belongs to the inner one too. A
-/// [`saga`](crate::saga)'s body is such a scope, and its compensations are shielded: they run whenever the scope
-/// around it is canceled, wherever the saga stood.
+/// A scope that is run in another's future is canceled with it, after what is the outer one's own, and 4. counts what
+/// belongs to the inner one too. A [`saga`](crate::saga)'s body is such a scope, and its compensations are shielded:
+/// they run whenever the scope around it is canceled, wherever the saga stood. What is sent to other executions, and
+/// timers, belong to no scope.
 #[derive(Clone, Default)]
 pub struct CancelScope(Rc<Scope>);
 
