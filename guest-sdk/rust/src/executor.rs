@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::bindings::refrain::workflow::messages::Message;
-use crate::bindings::refrain::workflow::types::Completion;
+use crate::bindings::refrain::workflow::types::{Completion, UnreadSignal};
 use crate::bindings::refrain::workflow::wait::Event;
 use crate::wakes::{Child, Wakes};
 use crate::{conditions, handlers, host, inbox, queries};
@@ -39,9 +39,9 @@ pub(crate) fn run(main: BoxFuture<Completion>) -> Completion {
         while let Some(index) = tasks.wakes.pop() {
             tasks.poll(index);
             if index == MAIN {
-                if let Some(completion) = result.borrow_mut().take() {
+                if let Some(mut completion) = result.borrow_mut().take() {
                     // Before the tasks are dropped: from here on a dropped op is not the guest's to detach.
-                    warn_of_loss(&completion, inbox::close(), handlers::close());
+                    hand_on(&mut completion, inbox::close(), handlers::close());
                     return completion;
                 }
             }
@@ -72,22 +72,27 @@ pub(crate) fn run(main: BoxFuture<Completion>) -> Completion {
     }
 }
 
-/// Says what the run leaves behind: signals by name, and handlers.
-fn warn_of_loss(
-    completion: &Completion,
-    unread: Vec<(String, usize)>,
+/// Hands unread signals on to the run that follows, if one does, and says what is left behind: signals by name, and
+/// handlers.
+fn hand_on(
+    completion: &mut Completion,
+    unread: Vec<UnreadSignal>,
     unfinished: Vec<(handlers::Handled, usize)>,
 ) {
-    let loss = match completion {
-        Completion::ContinueAsNew(_) => {
-            "continued as new with unread signals, which are lost: `drain` them into the next run's input"
-        }
+    match completion {
+        Completion::ContinueAsNew(next) => next.unread = unread,
         Completion::Completed(_) | Completion::Failed(_) | Completion::Canceled(_) => {
-            "ended with unread signals"
+            let mut counts: Vec<(String, usize)> = Vec::new();
+            for UnreadSignal { name, .. } in unread {
+                match counts.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
+                }
+            }
+            for (name, count) in counts {
+                crate::warn!(signal = name, count = count, "ended with unread signals");
+            }
         }
-    };
-    for (name, count) in unread {
-        crate::warn!(signal = name, count = count, "{loss}");
     }
     for ((kind, name), count) in unfinished {
         crate::warn!(count = count, "ended before handlers of {kind} `{name}` had finished");

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::bindings::refrain::workflow::messages::Message;
-use crate::bindings::refrain::workflow::types::{Outcome, Payload};
+use crate::bindings::refrain::workflow::types::{Outcome, Payload, UnreadSignal};
 use crate::bindings::refrain::workflow::wait::Event;
 use crate::host;
 use crate::wakes::Waiters;
@@ -24,6 +24,8 @@ thread_local! {
 struct Inbox {
     ops: BTreeMap<u64, Slot>,
     signals: Channels,
+    /// How many signals came.
+    arrivals: u64,
     cancel: Option<String>,
     cancel_waiters: Waiters,
     /// The run has ended: what is dropped from now on is the host's to end.
@@ -46,7 +48,8 @@ struct Channels(Vec<Channel>);
 #[derive(Default)]
 struct Channel {
     name: String,
-    unread: VecDeque<Payload>,
+    /// Each with its place among all signals that came.
+    unread: VecDeque<(u64, Payload)>,
     waiters: Waiters,
     /// Gets what comes, in place of those who wait.
     handler: Option<SignalHandler>,
@@ -81,15 +84,21 @@ pub(crate) fn open() {
     drop(old);
 }
 
-/// The run has ended. Returns how many signals were not read, by name.
-pub(crate) fn close() -> Vec<(String, usize)> {
+/// The run has ended. Returns the signals that were not read, in the order in which they came.
+pub(crate) fn close() -> Vec<UnreadSignal> {
     let (unread, handlers) = with(|inbox| {
         inbox.closed = true;
         let channels = &mut inbox.signals.0;
         let handlers: Vec<_> = channels.iter_mut().filter_map(|channel| channel.handler.take()).collect();
-        let unread = channels.iter().filter(|channel| !channel.unread.is_empty());
-        let unread: Vec<_> = unread.map(|channel| (channel.name.clone(), channel.unread.len())).collect();
-        (unread, handlers)
+        let mut unread: Vec<_> = channels
+            .iter_mut()
+            .flat_map(|Channel { name, unread, .. }| {
+                let signal = |(place, input)| (place, UnreadSignal { name: name.clone(), input });
+                unread.drain(..).map(signal)
+            })
+            .collect();
+        unread.sort_unstable_by_key(|(place, _)| *place);
+        (unread.into_iter().map(|(_, signal)| signal).collect(), handlers)
     });
     // Outside, as what they hold may be an op's future.
     drop(handlers);
@@ -120,7 +129,8 @@ fn take_in(inbox: &mut Inbox, event: Event) -> Option<(SignalHandler, Payload)> 
             if let Some(handler) = &channel.handler {
                 return Some((handler.clone(), signal.input));
             }
-            channel.unread.push_back(signal.input);
+            inbox.arrivals += 1;
+            channel.unread.push_back((inbox.arrivals, signal.input));
             channel.waiters.wake_all();
         }
         Event::Message(Message::CancelRequested(request)) => {
@@ -213,7 +223,7 @@ impl Drop for OpFuture {
 
 /// Takes the oldest unread signal of that name.
 pub(crate) fn take_signal(name: &str) -> Option<Payload> {
-    with(|inbox| inbox.signals.get(name)?.unread.pop_front())
+    with(|inbox| inbox.signals.get(name)?.unread.pop_front()).map(|(_, input)| input)
 }
 
 /// From now on `handler` gets the signals of that name, beginning with those that are unread.
@@ -223,7 +233,7 @@ pub(crate) fn handle_signal(name: &str, handler: &SignalHandler) {
         (std::mem::take(&mut channel.unread), channel.handler.replace(handler.clone()))
     });
     drop(replaced);
-    for input in unread {
+    for (_, input) in unread {
         handler(&input);
     }
 }

@@ -25,9 +25,9 @@ use crate::{Execution, Failure, Sent, handlers, inbox, payload, workflow};
 /// }
 /// ```
 ///
-/// Signals that come while nobody waits are kept. Those that are still unread when the run ends are lost (a
-/// warning in the run's log says so): take them with [`drain`](Signal::drain) before you
-/// [continue as new](crate::continue_as_new), and carry them in the next run's input.
+/// Signals that come while nobody waits are kept, and those that are still unread when the run
+/// [continues as new](crate::continue_as_new) are the first that the next one gets. In any other case they end with
+/// the run, and a warning in its log says so.
 ///
 /// What is done for each signal may also be a [handler](Signal::handle) beside the workflow's own thread of
 /// thought, and other workflows may be [sent](Signal::send_to) one.
@@ -85,20 +85,12 @@ impl<T: DeserializeOwned> Signal<T> {
     /// # use refrain_sdk::*;
     /// const ORDER: Signal<String> = Signal::new("order");
     ///
-    /// /// Works on orders for a day, and hands what came meanwhile to the next day's run.
+    /// /// Works on what came in an hour as one batch.
     /// #[workflow(signals(ORDER))]
-    /// async fn day(mut orders: Vec<String>) -> Result<Next<()>, Failure> {
-    ///     let midnight = now() + days(1);
-    ///     while now() < midnight {
-    ///         for order in std::mem::take(&mut orders) {
-    ///             activity::<()>("work", &order).start_to_close(hours(1)).await?;
-    ///         }
-    ///         if let Ok(order) = timeout(mins(10), ORDER.recv()).await {
-    ///             orders.push(order);
-    ///         }
-    ///     }
-    ///     orders.extend(ORDER.drain());
-    ///     Ok(continue_as_new(&orders).into())
+    /// async fn batches() -> Result<Next<()>, Failure> {
+    ///     sleep(hours(1)).await;
+    ///     activity::<()>("work", &ORDER.drain()).start_to_close(hours(1)).await?;
+    ///     Ok(continue_as_new(&()).into())
     /// }
     /// ```
     #[must_use = "what is drained is nowhere else"]

@@ -95,7 +95,7 @@ enum Due {
 
 /// How a run ended, and how it got there.
 pub struct Ended {
-    completion: Completion,
+    pub(crate) completion: Completion,
     /// The run's time from its start to its end.
     pub elapsed: Duration,
     /// Commands in their order: `1 = activity greet "Ada"`, `2 = timer 10s`, `wait`, `cancel 2`, `detach 1`.
@@ -160,6 +160,22 @@ impl Ended {
             }
             _ => None,
         }
+    }
+}
+
+impl Ended {
+    /// The signals of that name that go to the next run unread, when this one continued as new.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is no `T`.
+    #[must_use]
+    pub fn unread<T: DeserializeOwned>(&self, signal: &str) -> Vec<T> {
+        let Completion::ContinueAsNew(next) = &self.completion else { return Vec::new() };
+        let of_name = next.unread.iter().filter(|unread| unread.name == signal);
+        of_name
+            .map(|unread| payload::decode(&unread.input).unwrap_or_else(|failure| panic!("{failure}")))
+            .collect()
     }
 }
 

@@ -98,10 +98,9 @@ pub enum Next<T> {
 
 /// Ends this run and goes on as a new one with a short journal: same id, new input.
 ///
-/// What was not yet delivered to this run goes to the next one. What was delivered ends with this run unless you carry
-/// it in the input: [drain](crate::Signal::drain) the signals that nobody has read, and wait for
-/// [`all_handlers_finished`](crate::all_handlers_finished) where there are handlers, or who sent an update that was let
-/// in gets a failure (`run-ended`). Warnings in the run's log say what was left.
+/// Signals and updates that this run has not read go to the next one, in the order in which they came. What handlers
+/// have begun ends with this run: wait for [`all_handlers_finished`](crate::all_handlers_finished) where there are any,
+/// or who sent an update that was let in gets a failure (`run-ended`). Warnings in the run's log say what was left.
 ///
 /// ```
 /// # use refrain_sdk::*;
@@ -118,8 +117,14 @@ pub enum Next<T> {
 /// }
 /// ```
 pub fn continue_as_new<I: Serialize + ?Sized>(input: &I) -> ContinueAsNew {
-    let next =
-        |input| NextRun { workflow: None, input, newest_version: false, run_timeout: None, more: Vec::new() };
+    let next = |input| NextRun {
+        workflow: None,
+        input,
+        newest_version: false,
+        run_timeout: None,
+        unread: Vec::new(),
+        more: Vec::new(),
+    };
     ContinueAsNew(payload::encode(input).context("input of the next run").map(|input| Box::new(next(input))))
 }
 

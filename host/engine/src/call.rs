@@ -258,6 +258,16 @@ pub struct NextRun {
     /// `None`: as this run's.
     #[n(3)]
     pub run_timeout: Option<Duration>,
+    /// Signals that this run was given and has not used, by name: the first ones of the next.
+    #[cbor(n(4), skip_if = "Vec::is_empty", default)]
+    pub unread: Vec<(String, Payload)>,
+}
+
+impl NextRun {
+    /// The same workflow by the same code, with this argument.
+    pub fn with_input(input: Payload) -> Self {
+        Self { workflow: None, input, newest_version: false, run_timeout: None, unread: Vec::new() }
+    }
 }
 
 /// A call that only looks.
@@ -426,7 +436,9 @@ impl Command {
                 Completion::Failed(failure) => failure.size(),
                 Completion::Canceled(None) => 0,
                 Completion::ContinueAsNew(next) => {
-                    next.input.size() + next.workflow.as_ref().map_or(0, String::len)
+                    let unread =
+                        next.unread.iter().map(|(name, input)| ELEMENT_BYTES + name.len() + input.size());
+                    next.input.size() + next.workflow.as_ref().map_or(0, String::len) + unread.sum::<usize>()
                 }
             },
         }

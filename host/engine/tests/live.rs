@@ -82,7 +82,7 @@ fn a_closed_step_holds_the_calls_as_they_were_made() {
 
 #[test]
 fn each_completion_ends_the_run() {
-    let next = NextRun { workflow: None, input: Payload::json("2"), newest_version: true, run_timeout: None };
+    let next = NextRun { newest_version: true, ..NextRun::with_input(Payload::json("2")) };
     for completion in [
         Completion::Completed(Payload::null()),
         Completion::Failed(Failure::new(FailureKind::Application, "Oops", "no")),

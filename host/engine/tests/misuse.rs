@@ -184,7 +184,7 @@ fn other_values_out_of_range() {
     );
     let next = |workflow: &str| {
         let (workflow, input) = (Some(workflow.to_owned()), Payload::null());
-        let next = NextRun { workflow, input, newest_version: false, run_timeout: None };
+        let next = NextRun { workflow, ..NextRun::with_input(input) };
         Call::Command(Command::Finish(Completion::ContinueAsNew(next)))
     };
     check(

@@ -190,6 +190,11 @@ pub(crate) fn completion(completion: types::Completion) -> Result<Completion, Mi
                 input: payload_from_guest(next.input),
                 newest_version: next.newest_version,
                 run_timeout: optional_duration("next-run.run-timeout", next.run_timeout)?,
+                unread: next
+                    .unread
+                    .into_iter()
+                    .map(|signal| (signal.name, payload_from_guest(signal.input)))
+                    .collect(),
             })
         }
     })

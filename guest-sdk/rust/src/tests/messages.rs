@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{DONE, TASK, echo, step};
+use crate::bindings::refrain::workflow::types::Completion;
 use crate::testing::{Ended, Env, UpdateStage};
 use crate::*;
 
@@ -233,22 +234,31 @@ fn a_continue_as_new_in_the_middle_of_handlers_is_warned_of() {
     assert_eq!(ended.update_result::<()>(1).unwrap_err().error_type(), "run-ended");
 }
 
-#[workflow(signals(DONE))]
-async fn carries(drain: bool) -> Result<Next<()>, Failure> {
+const OTHER: Signal<u32> = Signal::new("another");
+
+#[workflow(signals(DONE, OTHER))]
+async fn goes_on(reads: u32) -> Result<Next<()>, Failure> {
     sleep(secs(2)).await;
-    let carried = if drain { DONE.drain() } else { Vec::new() };
-    Ok(continue_as_new(&carried).into())
+    for _ in 0..reads {
+        DONE.recv().await;
+    }
+    Ok(continue_as_new(&reads).into())
 }
 
 #[test]
-fn drained_signals_are_carried_over_and_those_that_are_not_are_warned_of_with_the_remedy() {
-    let env = || Env::new().signal(secs(1), "done", &1).signal(secs(1), "done", &2);
-    let ended = env().run::<carries>(&true);
-    assert_eq!((ended.continued::<Vec<u32>>(), ended.log.len()), (Some(vec![1, 2]), 0));
-    let ended = env().run::<carries>(&false);
-    let warned = "WARN continued as new with unread signals, which are lost: `drain` them into the next run's \
-                  input signal=done count=2";
-    assert_eq!(ended.log, [warned]);
+fn unread_signals_go_to_the_next_run_in_the_order_in_which_they_came() {
+    let env = || {
+        let env = Env::new().signal(secs(1), "done", &1).signal(secs(1), "another", &2);
+        env.signal(secs(1), "done", &3)
+    };
+    let ended = env().run::<goes_on>(&0);
+    assert_eq!((ended.unread::<u32>("done"), ended.unread::<u32>("another")), (vec![1, 3], vec![2]));
+    assert!(ended.log.is_empty(), "nothing is lost: {:?}", ended.log);
+    let Completion::ContinueAsNew(next) = &ended.completion else { panic!("it goes on") };
+    let order: Vec<&str> = next.unread.iter().map(|signal| signal.name.as_str()).collect();
+    assert_eq!(order, ["done", "another", "done"]);
+    let ended = env().run::<goes_on>(&1);
+    assert_eq!((ended.unread::<u32>("done"), ended.unread::<u32>("another")), (vec![3], vec![2]));
 }
 
 #[workflow(signals(DONE))]

@@ -32,6 +32,12 @@ impl Run {
                         if let Some(workflow) = &next.workflow {
                             check_name("next-run.workflow", workflow).map_err(misuse("control.finish"))?;
                         }
+                        for (name, input) in &next.unread {
+                            let misuse = misuse("control.finish");
+                            check_name("next-run.unread", name).map_err(|error| misuse(error.to_string()))?;
+                            activity::check_size("next-run.unread", input.size(), self.profile)
+                                .map_err(misuse)?;
+                        }
                         Some(&next.input)
                     }
                     Completion::Failed(failure) => {

@@ -7,7 +7,7 @@ use refrain_engine::codec;
 use refrain_engine::failure::Failure;
 use refrain_engine::journal::{FailedByHost, Record, Started, Terminated};
 use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF, Timeout};
-use refrain_engine::mailbox::MailboxEntry;
+use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::Run;
 use refrain_store::Change;
 use refrain_store::schema::RunStatus;
@@ -32,7 +32,14 @@ impl Owner<'_> {
             }
             Completion::Canceled(_) => RunStatus::Canceled,
             Completion::ContinueAsNew(next) => {
-                let undelivered: Vec<MailboxEntry> = run.undelivered().cloned().collect();
+                // What the guest has had and not used came before all that it was not given.
+                let at = self.shared.now();
+                let unread = next.unread.iter().cloned().map(|(name, input)| MailboxEntry {
+                    number: 0,
+                    at,
+                    item: Item::Signal { name, input },
+                });
+                let undelivered = unread.chain(run.undelivered().cloned()).collect();
                 self.continue_as_new(next, undelivered)?;
                 RunStatus::ContinuedAsNew
             }

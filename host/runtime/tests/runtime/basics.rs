@@ -198,7 +198,7 @@ pub(crate) fn countdown(world: &World) {
         outcome(&host, timer).await?;
         if left > 0 {
             let input = json(left - 1);
-            let next = NextRun { workflow: None, input, newest_version: false, run_timeout: None };
+            let next = NextRun::with_input(input);
             return Ok(Completion::ContinueAsNew(next));
         }
         let mut signals = 0;
@@ -236,6 +236,44 @@ fn continuing_as_new_takes_undelivered_signals_along_and_results_follow() {
 }
 
 #[test]
+fn what_a_run_leaves_unread_is_the_first_that_the_next_one_gets() {
+    let world = World::new();
+    world.workflow("hands-on", |host, input| async move {
+        if text(&input) == "null" {
+            let Event::Signal { name, input } = host.wait(Interest::Everything).await?.remove(0) else {
+                panic!("a signal")
+            };
+            // What comes from here on is not delivered to this run.
+            let pause = host.timer(secs(10))?;
+            outcome(&host, pause).await?;
+            let next = NextRun { unread: vec![(name, input)], ..NextRun::with_input(json(1)) };
+            return Ok(Completion::ContinueAsNew(next));
+        }
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            got.extend(host.wait(Interest::Everything).await?);
+        }
+        let names: Vec<&str> = got
+            .iter()
+            .map(|event| match event {
+                Event::Signal { name, .. } => name.as_str(),
+                other => panic!("a signal, and not {other:?}"),
+            })
+            .collect();
+        completed(format!("{names:?}").replace('"', ""))
+    });
+    world.live(async |host| {
+        host.start("hands-on", "h").await;
+        host.signal("h", "unread", "1", None).await.unwrap();
+        host.pass(secs(5)).await;
+        host.signal("h", "undelivered", "2", None).await.unwrap();
+        let RunResult::Closed { outcome, .. } = host.result("h").await else { panic!("an end") };
+        assert_eq!(outcome, Ok(json("[unread, undelivered]")));
+    });
+    world.check_rest();
+}
+
+#[test]
 fn a_cancel_that_a_run_took_is_not_its_successors() {
     let world = World::new();
     world.workflow("stubborn", |host, input| async move {
@@ -245,7 +283,7 @@ fn a_cancel_that_a_run_took_is_not_its_successors() {
         if text(&input) == "1" {
             return Ok(Completion::Canceled(None));
         }
-        let next = NextRun { workflow: None, input: json(1), newest_version: false, run_timeout: None };
+        let next = NextRun::with_input(json(1));
         Ok(Completion::ContinueAsNew(next))
     });
     world.live(async |host| {

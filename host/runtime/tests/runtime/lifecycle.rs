@@ -404,12 +404,7 @@ fn a_run_that_continues_as_new_keeps_the_chains_bounds_and_may_change_its_run_ti
         if text(&input) == "null" {
             let pause = host.timer(secs(30))?;
             outcome(&host, pause).await?;
-            let next = NextRun {
-                workflow: None,
-                input: json(1),
-                newest_version: false,
-                run_timeout: Some(secs(20)),
-            };
+            let next = NextRun { run_timeout: Some(secs(20)), ..NextRun::with_input(json(1)) };
             return Ok(Completion::ContinueAsNew(next));
         }
         host.wait(Interest::Everything).await?;

@@ -108,7 +108,7 @@ fn a_signal_while_a_run_continues_as_new_without_listening_goes_to_the_next() {
             let op = host.timer(secs(1))?;
             outcome(&host, op).await?;
             computes(millis).await;
-            let next = NextRun { workflow: None, input: json(1), newest_version: false, run_timeout: None };
+            let next = NextRun::with_input(json(1));
             Ok(Completion::ContinueAsNew(next))
         });
         world.live(async |host| {
@@ -392,7 +392,7 @@ fn large_messages_that_wait_are_bounded_and_go_to_the_next_run_together() {
         }
         let op = host.activity(activity("gate", 1))?;
         outcome(&host, op).await?;
-        let next = NextRun { workflow: None, input: json(1), newest_version: false, run_timeout: None };
+        let next = NextRun::with_input(json(1));
         Ok(Completion::ContinueAsNew(next))
     });
     let limited = || Arc::new(crate::world::LimitedBatches::new(Arc::clone(&world.store)));

@@ -67,7 +67,7 @@ fn a_signal_to_an_execution_reaches_the_run_that_follows() {
         if text(&input) == "1" {
             return completed(format!("\"{name}\""));
         }
-        let next = NextRun { workflow: None, input: json(1), newest_version: false, run_timeout: None };
+        let next = NextRun::with_input(json(1));
         Ok(Completion::ContinueAsNew(next))
     });
     // The start, the first step; the step that continues as new is held.

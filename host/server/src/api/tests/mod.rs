@@ -241,8 +241,7 @@ fn scripts() -> ScriptedGuests {
         if &input.data[..] == b"0" {
             return Ok(Completion::Completed(Payload::json("\"done\"")));
         }
-        let next =
-            NextRun { workflow: None, input: Payload::json("0"), newest_version: false, run_timeout: None };
+        let next = NextRun::with_input(Payload::json("0"));
         Ok(Completion::ContinueAsNew(next))
     });
     scripts
