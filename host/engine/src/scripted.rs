@@ -8,9 +8,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::call::{ActivityCommand, Call, Command, Completion, Interest, Note, Read, Reply};
+use crate::child::ChildCommand;
 use crate::failure::Outcome;
 use crate::guest::{Exchange, Guest, Guests, Lent, OpenError, Stop, Trap};
 use crate::ids::{Digest, Op};
+use crate::journal::ExecutionRef;
 use crate::limits::Profile;
 use crate::mailbox::Event;
 use crate::payload::Payload;
@@ -174,6 +176,33 @@ impl ScriptHost {
     /// When the script must stop.
     pub fn timer(&self, delay: std::time::Duration) -> Result<Op, Halt> {
         self.op(Command::StartTimer { delay, summary: None })
+    }
+
+    /// `child.start`. The ops of its start and of its end.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn child(&self, command: ChildCommand) -> Result<(Op, Op), Halt> {
+        match self.call(Call::Command(Command::StartChild(Box::new(command))))? {
+            Reply::Child { started, finished } => Ok((started, finished)),
+            reply => unreachable!("a child's start answers two ops, and it answered {reply:?}"),
+        }
+    }
+
+    /// `external.signal`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn signal(&self, target: ExecutionRef, name: &str, input: Payload) -> Result<Op, Halt> {
+        self.op(Command::Signal { target, name: name.to_owned(), input })
+    }
+
+    /// `external.request-cancel`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn request_cancel(&self, target: ExecutionRef, reason: &str) -> Result<Op, Halt> {
+        self.op(Command::RequestCancel { target, reason: reason.to_owned() })
     }
 
     /// `wait.cancel`.

@@ -125,9 +125,14 @@ async fn hide(
     shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error))
 }
 
-/// Deletes the rows of a run that is out of sight, piece by piece, and then the run.
+/// Deletes the rows of a run that is out of sight, piece by piece, and then the run. One that still has something
+/// to be done in another run stays until the courier, which has done that, comes back to it.
 pub(crate) async fn finish(shared: &Shared, key: &RunKey, started: &Started) -> Result<(), Error> {
-    let mut prefixes = vec![key.journal(), key.mailbox()];
+    let outbox = key.outboxes();
+    if !shared.store.range(outbox.table, &outbox.bytes, &outbox.end(), Order::Ascending, 1)?.is_empty() {
+        return Ok(());
+    }
+    let mut prefixes = vec![key.journal(), key.mailbox(), key.children()];
     let mut rows = vec![key.started(), key.head(), key.ready()];
     let ends_chain = inspect::read_head(shared, key).is_ok_and(|stored| stored.head.continued_to.is_none());
     if ends_chain {

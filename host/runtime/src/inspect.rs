@@ -12,14 +12,14 @@ use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::journal::{End, Record, Started};
 use refrain_engine::outline::Outline;
 use refrain_engine::payload::Payload;
-use refrain_store::schema::{Prefix, RunKey, StoredHead, VisibilityRow, after};
+use refrain_store::schema::{ChildRow, Prefix, RunKey, StoredHead, VisibilityRow, after};
 use refrain_store::{Order, Table};
 
 use crate::error::Error;
 use crate::rows;
 use crate::shared::Shared;
 use crate::types::{
-    Description, ListFilter, Page, PendingActivity, PendingTimer, RunResult, RunSummary, Target,
+    Description, ListFilter, Page, PendingActivity, PendingChild, PendingTimer, RunResult, RunSummary, Target,
 };
 
 /// Rows that one list request looks at: a filter that few rows pass answers short pages instead of reading
@@ -79,6 +79,8 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         .filter(|(op, _)| !arrived.contains(op))
         .map(|(op, (deadline, summary))| PendingTimer { op, deadline, summary })
         .collect();
+    // A run that has ended has none.
+    let children = rows::read_children(&*shared.store, key)?;
     Ok(Description {
         summary: RunSummary {
             workflow_id: started.workflow_id,
@@ -95,6 +97,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         digest: started.digest,
         input: started.input,
         parent: started.parent,
+        root: started.root,
         continued_run_id: started.continued_run_id,
         continued_to: head.continued_to,
         deadline: started.lifecycle.deadline(started.at).map(|(at, _)| at),
@@ -108,6 +111,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
             .map(|activity| pending(activity, &started.task_queue))
             .collect(),
         pending_timers,
+        pending_children: children.into_iter().map(pending_child).collect(),
         mailbox_waiting: head.arrivals,
         cancel_requested: head.cancel_requested,
         journal_steps: head.records,
@@ -126,6 +130,17 @@ fn read_open(shared: &Shared, key: &RunKey) -> Result<(Outline, Vec<Activity>, B
     let arrivals = rows::read_mailbox(&*shared.store, key)?;
     let arrived = arrivals.iter().filter_map(|entry| entry.item.op()).collect();
     Ok((outline, activities.into_iter().map(|(activity, _)| activity).collect(), arrived))
+}
+
+fn pending_child((op, row): (Op, ChildRow)) -> PendingChild {
+    PendingChild {
+        op,
+        workflow: row.workflow,
+        workflow_id: row.workflow_id,
+        run_id: row.run_id,
+        state: if row.started { "started" } else { "starting" },
+        parent_close_policy: row.parent_close.as_str(),
+    }
 }
 
 fn pending(activity: Activity, run_queue: &str) -> PendingActivity {
@@ -205,18 +220,23 @@ fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload
             End::Wait(_) => return Err(damaged()),
             End::Finish(Completion::Completed(result)) => Ok(result),
             End::Finish(Completion::Failed(failure)) => Err(failure),
-            End::Finish(Completion::Canceled(details)) => Err(Failure {
-                details,
-                ..Failure::new(FailureKind::Canceled, "canceled", "the workflow was canceled")
-            }),
+            End::Finish(Completion::Canceled(details)) => Err(canceled(details)),
             End::Finish(Completion::ContinueAsNew(_)) => Ok(Payload::null()),
         },
         Record::Moved(_) => return Err(damaged()),
-        Record::Terminated(terminated) => {
-            Err(Failure::new(FailureKind::Terminated, "terminated", terminated.reason))
-        }
+        Record::Terminated(ended) => Err(terminated(ended.reason)),
         Record::Failed(failed) | Record::TimedOut(failed) => Err(failed.failure),
     })
+}
+
+/// How a run ended that ended as the answer to a cancel request.
+pub(crate) fn canceled(details: Option<Payload>) -> Failure {
+    Failure { details, ..Failure::new(FailureKind::Canceled, "canceled", "the workflow was canceled") }
+}
+
+/// How a run ended that somebody ended.
+pub(crate) fn terminated(reason: String) -> Failure {
+    Failure::new(FailureKind::Terminated, "terminated", reason)
 }
 
 /// Runs, newest first. The cursor is the last key that was looked at, in hexadecimal.

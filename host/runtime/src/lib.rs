@@ -16,6 +16,7 @@
 //! | `alarms` | when the runs without an owner have something due |
 //! | `timers` | durable timers, loaded in bounded pieces |
 //! | `residents` | which waiting instances stay in memory |
+//! | `courier` | carries what runs want from each other: children, signals, cancel requests |
 //! | `recovery` | what a boot finds and wakes |
 //! | `queries` | questions to runs, which change nothing |
 //!
@@ -28,6 +29,7 @@ mod alarms;
 mod attempts;
 mod clock;
 mod components;
+mod courier;
 mod delete;
 mod error;
 mod executor;

@@ -10,6 +10,7 @@ use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Batch, Order, Store, StoreError, Table};
 use tokio::sync::Semaphore;
 
+use crate::courier;
 use crate::error::Error;
 use crate::owner::Message;
 use crate::placing::{self, Place};
@@ -48,7 +49,11 @@ pub(crate) async fn wake_runs(shared: &Arc<Shared>) -> Result<(), Error> {
     shared.queues.open();
     shared.recovered.send_replace(true);
     for namespace in shared.namespaces() {
-        woken += wake_ready(shared, namespace, &waking).await?;
+        let (ready, ()) = tokio::try_join!(
+            wake_ready(shared, namespace, &waking),
+            courier::deliver_again(shared, namespace)
+        )?;
+        woken += ready;
     }
     if woken > 0 {
         tracing::info!(runs = woken, boot = shared.boot, "woke the runs that had something to do");

@@ -9,7 +9,7 @@ use refrain_engine::codec::{self, DecodeError};
 use refrain_engine::ids::{Namespace, Op, RunId, WorkflowId};
 use refrain_engine::journal::Started;
 use refrain_engine::mailbox::MailboxEntry;
-use refrain_store::schema::{CurrentRun, HeartbeatRow, Key, Prefix, RunKey, StoredHead, after};
+use refrain_store::schema::{ChildRow, CurrentRun, HeartbeatRow, Key, Prefix, RunKey, StoredHead, after};
 use refrain_store::{Order, Row, Store, StoreError};
 
 /// Rows of one read of a range.
@@ -97,6 +97,16 @@ pub(crate) fn read_journal(store: &dyn Store, key: &RunKey) -> Result<Vec<Bytes>
 pub(crate) fn read_mailbox(store: &dyn Store, key: &RunKey) -> Result<Vec<MailboxEntry>, Unreadable> {
     let rows = read_all(store, &key.mailbox())?;
     rows.iter().map(|(_, entry)| Ok(codec::decode("mailbox entry", entry)?)).collect()
+}
+
+/// The children of a run that have not ended, by the op of their end.
+pub(crate) fn read_children(store: &dyn Store, key: &RunKey) -> Result<Vec<(Op, ChildRow)>, Unreadable> {
+    let mut children = Vec::new();
+    for (key, row) in read_all(store, &key.children())? {
+        let row = codec::decode("child", &row)?;
+        children.extend(Prefix::last_number(&key).map(|op| (op, row)));
+    }
+    Ok(children)
 }
 
 /// The newest durable heartbeats of a run's attempts.

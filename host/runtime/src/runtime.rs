@@ -377,7 +377,7 @@ impl Runtime {
 
     /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
     /// its latest run: when that has ended meanwhile and another follows, the message goes to that one.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         namespace: &Namespace,
         target: &Target,

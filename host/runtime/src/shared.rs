@@ -16,6 +16,7 @@ use crate::alarms::Alarms;
 use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::components::Components;
+use crate::courier::Courier;
 use crate::error::Error;
 use crate::executor::Executor;
 use crate::histories::Histories;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// The activities that the last boot left are in their places: polls wait for that.
     pub(crate) recovered: watch::Sender<bool>,
     pub(crate) residents: Residents,
+    pub(crate) courier: Courier,
     pub(crate) watchers: Watchers,
     pub(crate) histories: Histories,
     pub(crate) queries: Queries,
@@ -88,6 +90,7 @@ impl Shared {
             alarms: Alarms::new(Arc::clone(&clock)),
             recovered: watch::channel(false).0,
             residents: Residents::new(options.resident_bytes, options.resident_instances),
+            courier: Courier::default(),
             watchers: Watchers::default(),
             histories: Histories::default(),
             queries: Queries::new(options.query_slots),

@@ -171,21 +171,12 @@ impl Start {
                 return Ok(Met::Answer(self.answer(current, false)));
             }
         }
-        let (id, status) = (self.started.workflow_id.to_string(), head.status);
-        if status.is_closed() {
-            let may_follow = match self.request.id_reuse_policy {
-                IdReusePolicy::AllowDuplicate => true,
-                IdReusePolicy::AllowDuplicateFailedOnly => status != RunStatus::Completed,
-                IdReusePolicy::RejectDuplicate => false,
-            };
-            return if may_follow {
-                Ok(Met::Nothing)
-            } else {
-                Err(Error::AlreadyRan { id, run_id: current, status })
-            };
+        if head.status.is_closed() {
+            check_reuse(&existing, head.status, self.request.id_reuse_policy)?;
+            return Ok(Met::Nothing);
         }
         match policy {
-            IdConflictPolicy::Fail => Err(Error::AlreadyRunning { id, run_id: current }),
+            IdConflictPolicy::Fail => Err(already_running(&existing)),
             IdConflictPolicy::UseExisting => Ok(Met::UseExisting(key)),
             IdConflictPolicy::TerminateExisting => Ok(Met::TerminateExisting(key)),
         }
@@ -215,32 +206,14 @@ impl Start {
         current: Option<RunId>,
         request: Option<&Key>,
     ) -> Result<bool, Error> {
-        let Started { namespace, workflow_id, run_id, .. } = &*self.started;
-        let execution = Key::current_run(namespace, workflow_id);
-        let batch = Batch::new().class(Class::Intake);
-        let mut batch = match current {
-            None => batch.require_absent(execution.table, execution.bytes),
-            Some(run) => {
-                batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
-            }
-        };
+        let mut batch = Batch::new();
         if let Some(Key { table, bytes }) = request {
-            let row = codec::encode(&CurrentRun { run: *run_id });
+            let row = codec::encode(&CurrentRun { run: self.started.run_id });
             batch = batch.require_absent(*table, bytes.clone()).put(*table, bytes.clone(), row);
         }
         let (run, changes) = self.draft(shared.boot);
-        for (key, row) in run.rows() {
-            batch = batch.put(key.table, key.bytes, row);
-        }
         batch.changes.extend(changes);
-        match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
-            Ok(()) => {
-                run.begin(shared);
-                Ok(true)
-            }
-            Err(CommitError::Conflict { .. }) => Ok(false),
-            Err(other) => Err(other.into()),
-        }
+        begin(shared, &self.started, run, current, batch).await
     }
 
     /// Is answered with a run that has not ended, which gets the signal. False: it has ended meanwhile.
@@ -286,6 +259,57 @@ impl Start {
             Err(_) => shared.check_open().map(|()| false),
         }
     }
+}
+
+/// Begins a run where its execution still has this one, or none, and what the batch requires holds; the batch's own
+/// changes become true with it. False: it is not so any more, and nothing was changed.
+pub(crate) async fn begin(
+    shared: &Arc<Shared>,
+    started: &Started,
+    run: NewRun,
+    current: Option<RunId>,
+    batch: Batch,
+) -> Result<bool, Error> {
+    let execution = Key::current_run(&started.namespace, &started.workflow_id);
+    let batch = batch.class(Class::Intake);
+    let mut batch = match current {
+        None => batch.require_absent(execution.table, execution.bytes),
+        Some(run) => {
+            batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
+        }
+    };
+    for (key, row) in run.rows() {
+        batch = batch.put(key.table, key.bytes, row);
+    }
+    match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
+        Ok(()) => {
+            run.begin(shared);
+            Ok(true)
+        }
+        Err(CommitError::Conflict { .. }) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Whether an id may be used again whose latest run has ended so.
+///
+/// # Errors
+/// [`Error::AlreadyRan`] when the policy says that it may not.
+pub(crate) fn check_reuse(existing: &Started, status: RunStatus, policy: IdReusePolicy) -> Result<(), Error> {
+    let may_follow = match policy {
+        IdReusePolicy::AllowDuplicate => true,
+        IdReusePolicy::AllowDuplicateFailedOnly => status != RunStatus::Completed,
+        IdReusePolicy::RejectDuplicate => false,
+    };
+    if may_follow {
+        return Ok(());
+    }
+    Err(Error::AlreadyRan { id: existing.workflow_id.to_string(), run_id: existing.run_id, status })
+}
+
+/// A run that has not ended is in the way.
+pub(crate) fn already_running(existing: &Started) -> Error {
+    Error::AlreadyRunning { id: existing.workflow_id.to_string(), run_id: existing.run_id }
 }
 
 fn check(request: &StartWorkflow) -> Result<(), Error> {

@@ -234,6 +234,8 @@ pub struct Description {
     pub input: Payload,
     /// The run that started this one as its child.
     pub parent: Option<ExecutionRef>,
+    /// The top of the tree of parents.
+    pub root: Option<ExecutionRef>,
     /// The run that this one continues.
     pub continued_run_id: Option<RunId>,
     /// The run that continues this one.
@@ -254,6 +256,8 @@ pub struct Description {
     pub pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired.
     pub pending_timers: Vec<PendingTimer>,
+    /// Children that have not ended.
+    pub pending_children: Vec<PendingChild>,
     /// Arrivals that lie in the mailbox.
     pub mailbox_waiting: u64,
     /// Someone asked the run to cancel itself.
@@ -303,6 +307,23 @@ pub struct PendingActivity {
     pub last_heartbeat_at: Option<Timestamp>,
     /// 0: no limit.
     pub maximum_attempts: u32,
+}
+
+/// A child that has not ended.
+#[derive(Clone, Debug)]
+pub struct PendingChild {
+    /// The op of its end.
+    pub op: Op,
+    /// Its type.
+    pub workflow: String,
+    /// Its execution.
+    pub workflow_id: WorkflowId,
+    /// Its first run.
+    pub run_id: RunId,
+    /// `starting` or `started`.
+    pub state: &'static str,
+    /// What becomes of it when this run ends: `terminate`, `request-cancel` or `abandon`.
+    pub parent_close_policy: &'static str,
 }
 
 /// A timer that has not fired.

@@ -1,6 +1,6 @@
 //! What an owner knows of its run's rows, and the batch that it is about to commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use refrain_engine::codec::{self, DecodeError};
@@ -11,10 +11,11 @@ use refrain_engine::outline::Outline;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
 use refrain_store::schema::{Head, HeadVersion, Key, Prefix, RunStatus, StoredHead, VisibilityRow};
-use refrain_store::{Batch, Change};
+use refrain_store::{Batch, Change, Store, StoreError, Table};
 
 use super::{Gone, Owner, Reply};
 use crate::attempts::Attempt;
+use crate::courier;
 use crate::error::Error;
 use crate::new_run::NewRun;
 use crate::queues::{Offer, Permit};
@@ -23,6 +24,9 @@ use crate::rows::{self, Unreadable};
 /// Arrivals and drafted rows of this size together do not wait for the next step, so that a step's batch, in
 /// which they would be, stays below the store's limit.
 const HEAVY_BYTES: usize = 1 << 20;
+
+/// The tables whose rows an owner reads one by one, also while changes of them are drafted.
+const READ_BACK: [Table; 2] = [Table::Children, Table::Outbox];
 
 /// The run's rows, and what is about to change about them.
 pub(super) struct Books {
@@ -63,6 +67,8 @@ struct Draft {
     changes: Vec<Change>,
     /// The size of the changes.
     bytes: usize,
+    /// What the changes make of the rows that owners read again before they are durable.
+    read_back: HashMap<(Table, bytes::Bytes), Option<bytes::Bytes>>,
     replies: Vec<(Reply, Result<(), Error>)>,
     after: Vec<After>,
 }
@@ -71,6 +77,10 @@ impl Draft {
     fn push(&mut self, change: Change) {
         let (_, key, value) = change.parts();
         self.bytes += key.len() + value.map_or(0, bytes::Bytes::len);
+        let (table, key, value) = change.parts();
+        if READ_BACK.contains(&table) {
+            self.read_back.insert((table, key.clone()), value.cloned());
+        }
         self.changes.push(change);
     }
 
@@ -95,6 +105,8 @@ pub(super) enum After {
     TimerRemoved(Timestamp, Op),
     /// The next run of the execution begins.
     Begin(Box<NewRun>),
+    /// What lies in the outbox under this op is carried there.
+    Deliver(Op, courier::To),
 }
 
 impl Books {
@@ -131,6 +143,35 @@ impl Books {
 
     pub(super) fn delete(&mut self, key: Key) {
         self.draft.push(delete(key));
+    }
+
+    /// What will be under this key, in one of the tables that are read back, once the draft is durable.
+    pub(super) fn row(&self, store: &dyn Store, key: &Key) -> Result<Option<bytes::Bytes>, StoreError> {
+        debug_assert!(READ_BACK.contains(&key.table), "drafts of {:?} are not read back", key.table);
+        match self.draft.read_back.get(&(key.table, key.bytes.clone())) {
+            Some(drafted) => Ok(drafted.clone()),
+            None => store.get(key.table, &key.bytes),
+        }
+    }
+
+    /// As [`Self::row`], of all keys that begin so.
+    pub(super) fn rows_under(
+        &self,
+        store: &dyn Store,
+        prefix: &Prefix,
+    ) -> Result<BTreeMap<bytes::Bytes, bytes::Bytes>, StoreError> {
+        debug_assert!(READ_BACK.contains(&prefix.table), "drafts of {:?} are not read back", prefix.table);
+        let mut found: BTreeMap<_, _> = rows::read_all(store, prefix)?.into_iter().collect();
+        for ((table, key), value) in &self.draft.read_back {
+            if *table != prefix.table || !key.starts_with(&prefix.bytes) {
+                continue;
+            }
+            match value {
+                Some(value) => found.insert(key.clone(), value.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found)
     }
 
     pub(super) fn reply(&mut self, reply: Reply, answer: Result<(), Error>) {
@@ -423,6 +464,7 @@ impl Owner<'_> {
             After::TimerStarted(deadline, op) => shared.timer_started(key, deadline, op),
             After::TimerRemoved(deadline, op) => shared.timer_removed(key, deadline, op),
             After::Begin(next) => next.begin(shared),
+            After::Deliver(op, to) => courier::deliver(shared, key, op, to),
         }
     }
 }

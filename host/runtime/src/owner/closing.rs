@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use refrain_engine::call::{Completion, NextRun};
 use refrain_engine::codec;
-use refrain_engine::failure::Failure;
+use refrain_engine::failure::{Failure, Outcome};
 use refrain_engine::journal::{FailedByHost, Record, Started, Terminated};
 use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF, Timeout};
 use refrain_engine::mailbox::{Item, MailboxEntry};
@@ -14,6 +14,7 @@ use refrain_store::schema::RunStatus;
 
 use super::books::After;
 use super::{Gone, Owner, Reply};
+use crate::inspect::{canceled, terminated};
 use crate::new_run::{NewRun, deadlines};
 use crate::rows;
 use crate::shared::random;
@@ -25,12 +26,19 @@ impl Owner<'_> {
     /// The run ended by its own word. Its last step is drafted.
     pub(super) async fn complete(&mut self, completion: Completion, run: &Run) -> Result<(), Gone> {
         let status = match completion {
-            Completion::Completed(_) => RunStatus::Completed,
+            Completion::Completed(result) => {
+                self.tell_parent(RunStatus::Completed, Outcome::Completed(result));
+                RunStatus::Completed
+            }
             Completion::Failed(failure) => {
                 self.try_again(&failure, run.undelivered().cloned().collect())?;
+                self.tell_parent(RunStatus::Failed, Outcome::Failed(failure));
                 RunStatus::Failed
             }
-            Completion::Canceled(_) => RunStatus::Canceled,
+            Completion::Canceled(details) => {
+                self.tell_parent(RunStatus::Canceled, Outcome::Failed(canceled(details)));
+                RunStatus::Canceled
+            }
             Completion::ContinueAsNew(next) => {
                 // What the guest has had and not used came before all that it was not given.
                 let at = self.shared.now();
@@ -71,6 +79,7 @@ impl Owner<'_> {
             let undelivered = rows::read_mailbox(&*self.shared.store, self.key)?;
             self.try_again(&failure, undelivered)?;
         }
+        self.tell_parent(status, Outcome::Failed(failure.clone()));
         let time = self.shared.now();
         self.append(&record(FailedByHost { time, boot: self.shared.boot, failure }));
         self.close(status).await
@@ -96,6 +105,7 @@ impl Owner<'_> {
     }
 
     async fn end_from_outside(&mut self, reason: String) -> Result<(), Gone> {
+        self.tell_parent(RunStatus::Terminated, Outcome::Failed(terminated(reason.clone())));
         let time = self.shared.now();
         self.append(&Record::Terminated(Terminated { time, boot: self.shared.boot, reason }));
         self.close(RunStatus::Terminated).await
@@ -133,6 +143,7 @@ impl Owner<'_> {
             self.books.after(After::TimerRemoved(deadline, RUN_ITSELF));
         }
         self.close_activities()?;
+        self.close_children(status)?;
         let head = self.books.head_mut();
         (head.delayed_until, head.parked, head.paused) = (None, None, None);
         self.flush().await

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use refrain_engine::activity::Pause;
-use refrain_engine::ids::Op;
+use refrain_engine::failure::{Failure, Outcome};
+use refrain_engine::ids::{Op, RunId};
 use refrain_engine::journal::Started;
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::Item;
@@ -56,6 +57,12 @@ pub(crate) enum Message {
     Cancel { reason: String, reply: Reply },
     /// Someone ends the run.
     Terminate { reason: String, reply: Reply },
+    /// The courier has begun a child, the one whose first run this is, or could not.
+    ChildStarted { op: Op, child: RunId, result: Box<Result<(), Failure>>, reply: Reply },
+    /// A child has ended, after its last run.
+    ChildClosed { op: Op, child: RunId, outcome: Box<Outcome>, reply: Reply },
+    /// A signal or a cancel request of the run has reached another execution, or cannot.
+    Sent { op: Op, outcome: Box<Outcome>, reply: Reply },
     /// A start is answered with this run.
     Join { request_id: String, reply: Reply },
     /// A new start takes the run's place; `changes` become true with it.
@@ -81,6 +88,9 @@ impl Message {
             | Self::Terminate { reply, .. }
             | Self::Join { reply, .. }
             | Self::Replace { reply, .. }
+            | Self::ChildStarted { reply, .. }
+            | Self::ChildClosed { reply, .. }
+            | Self::Sent { reply, .. }
             | Self::Report { reply, .. }
             | Self::Control { reply, .. }
             | Self::Pause { reply, .. }
@@ -141,6 +151,13 @@ impl Owner<'_> {
                     self.replace(next, changes, reply).await?;
                 }
             }
+            Message::ChildStarted { op, child, result, reply } => {
+                self.child_started(op, child, *result, reply)?;
+            }
+            Message::ChildClosed { op, child, outcome, reply } => {
+                self.child_closed(op, child, *outcome, reply)?;
+            }
+            Message::Sent { op, outcome, reply } => self.sent(op, *outcome, reply),
             Message::Join { request_id, reply } => self.do_unless_closed(reply, |owner| {
                 owner.books.put(owner.chain_request(&request_id), bytes::Bytes::new());
             }),
@@ -236,7 +253,7 @@ impl Owner<'_> {
     }
 
     /// Who asks something of a run that has ended is told so.
-    fn unless_closed(&mut self, reply: Reply) -> Option<Reply> {
+    pub(super) fn unless_closed(&mut self, reply: Reply) -> Option<Reply> {
         let Some(error) = self.closed() else { return Some(reply) };
         self.books.reply(reply, Err(error));
         None

@@ -9,10 +9,12 @@
 //! * [`steps`]: loading, executing, closing steps
 //! * [`closing`]: the end of a run
 //! * [`activities`]: activities that have not closed
+//! * [`children`]: children, and what the run wants from other executions
 //! * [`reports`]: what others say about them
 
 mod activities;
 mod books;
+mod children;
 mod closing;
 mod messages;
 mod reports;

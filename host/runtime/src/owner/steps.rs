@@ -17,6 +17,7 @@ use refrain_store::schema::{OnTrap, Parked, StoredMismatch};
 use tracing::Instrument;
 
 use super::books::{After, delete};
+use super::children::outlives_its_run;
 use super::{Gone, Instance, Owner};
 use crate::executor::panic_message;
 use crate::rows;
@@ -238,7 +239,7 @@ impl Owner<'_> {
                 self.push_arrivals(&mut instance.run);
                 if let Some(step) = instance.run.close_step() {
                     self.redone = 0;
-                    self.close_step(step);
+                    self.close_step(step)?;
                     let waits = self.activities.local_until().is_some_and(|until| until > self.shared.now());
                     if !waits || self.books.is_heavy() {
                         self.flush().await?;
@@ -334,7 +335,7 @@ impl Owner<'_> {
         }
         let Some(step) = instance.run.close_step() else { return Ok(()) };
         let completion = step.completion.clone();
-        self.close_step(step);
+        self.close_step(step)?;
         // What came in meanwhile goes to the next run, if one follows.
         self.push_arrivals(&mut instance.run);
         match completion {
@@ -344,7 +345,7 @@ impl Owner<'_> {
     }
 
     /// Drafts the batch of a step: its record, what it took from the mailbox, and what it implies.
-    fn close_step(&mut self, step: ClosedStep) {
+    fn close_step(&mut self, step: ClosedStep) -> Result<(), Gone> {
         let head = self.books.head_mut();
         let number = head.records;
         head.records += 1;
@@ -354,16 +355,17 @@ impl Owner<'_> {
         for number in step.consumed {
             self.books.consume(self.key.arrival(number), number);
         }
-        if step.completion.is_some() {
-            // Nothing of a run outlives it: what its last step began would end with the same batch.
-            return;
-        }
+        let closes = step.completion.is_some();
         for effect in step.effects {
-            self.imply(effect, step.time);
+            // What its last step began for the run alone would end with the same batch.
+            if !closes || outlives_its_run(&effect) {
+                self.imply(effect, step.time)?;
+            }
         }
+        Ok(())
     }
 
-    fn imply(&mut self, effect: Effect, time: refrain_engine::time::Timestamp) {
+    fn imply(&mut self, effect: Effect, time: refrain_engine::time::Timestamp) -> Result<(), Gone> {
         match effect {
             Effect::StartActivity { op, command } => self.start_activity(op, command, time),
             Effect::StartTimer { op, deadline, summary } => {
@@ -377,15 +379,19 @@ impl Owner<'_> {
                 self.arrive(Item::Canceled { op, reason }, changes, None);
             }
             Effect::CancelActivity { op, reason } => self.cancel_activity(op, reason),
-            Effect::StartChild { .. } | Effect::CancelChild { .. } => {}
-            Effect::Signal { .. } | Effect::RequestCancel { .. } => {}
+            Effect::StartChild { started: _, finished, command } => self.start_child(finished, *command)?,
+            Effect::CancelChild { op, reason } => self.cancel_child(op, reason)?,
+            Effect::Signal { op, target, name, input } => self.send_signal(op, target, name, input),
+            Effect::RequestCancel { op, target, reason } => self.send_cancel(op, target, &reason),
             Effect::Update { .. } => {}
             Effect::Detach { op } => {
                 let changes = self.cancel_timer(op);
                 self.books.extend(changes);
                 self.detach_activity(op);
+                self.detach_child(op)?;
             }
         }
+        Ok(())
     }
 
     fn cancel_timer(&mut self, op: Op) -> Vec<refrain_store::Change> {

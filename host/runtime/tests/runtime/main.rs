@@ -5,9 +5,11 @@
 
 mod activities;
 mod basics;
+mod children;
 mod clients;
 mod controls;
 mod crashes;
+mod external;
 mod heartbeats;
 mod histories;
 mod lifecycle;

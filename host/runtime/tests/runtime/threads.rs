@@ -12,7 +12,9 @@ use refrain_store::Store;
 use tokio::task::JoinSet;
 
 use crate::basics::sequence;
+use crate::children::child;
 use crate::clients::*;
+use crate::external::current;
 use crate::world::*;
 
 #[test]
@@ -144,5 +146,56 @@ fn many_workers_on_several_threads_do_each_task_once() {
         }
     });
     assert_eq!(attempts.load(Ordering::SeqCst), RUNS * (TASKS + TASKS / 3));
+    world.check_rest();
+}
+
+#[test]
+fn trees_of_children_on_several_threads_lose_no_result_and_no_signal() {
+    const ROOTS: usize = 12;
+    const NODES: usize = 1 + 3 + 9 + 27;
+    let mut world = World::new();
+    world.options.resident_instances = 4;
+    world.options.idle_timeout = Duration::from_millis(1);
+    world.workflow("tree", |host, input| async move {
+        let depth: u32 = text(&input).parse().expect("a depth");
+        let mut open = Vec::new();
+        for _ in 0..if depth == 0 { 0 } else { 3 } {
+            open.push(host.child(child("tree", depth - 1, |_| {}))?.1);
+        }
+        open.push(host.signal(current("counter"), "node", json(1))?);
+        let mut nodes = 1;
+        for op in open {
+            let Outcome::Completed(value) = outcome(&host, op).await? else { panic!("a result") };
+            nodes += text(&value).parse::<usize>().unwrap_or_default();
+        }
+        completed(nodes)
+    });
+    world.workflow("counter", |host, _| async move {
+        let mut count = 0;
+        while count < ROOTS * NODES {
+            count += host.wait(Interest::Everything).await?.len();
+        }
+        completed(count)
+    });
+    let store = Arc::clone(&world.store) as Arc<dyn Store>;
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    tokio.block_on(async {
+        let host = world.boot(store, Arc::new(world.guests.clone()), Arc::new(SystemClock)).await.unwrap();
+        host.start("counter", "counter").await;
+        let mut roots = JoinSet::new();
+        for n in 0..ROOTS {
+            let host = host.clone();
+            roots.spawn(async move {
+                let id = format!("root {n}");
+                host.try_start("tree", &id, "3").await.unwrap();
+                assert_eq!(host.value(&id).await, NODES.to_string());
+            });
+        }
+        roots.join_all().await;
+        assert_eq!(host.value("counter").await, (ROOTS * NODES).to_string());
+        host.runtime.shutdown().await;
+    });
+    // What the shutdown has left in outboxes is known by now, and goes with the next host.
+    world.live(async |host| host.settle().await);
     world.check_rest();
 }

@@ -15,7 +15,7 @@ use refrain_engine::history::HistoryKind;
 use refrain_engine::ids::{Digest, Namespace, Op, RunId, WorkflowId};
 use refrain_engine::journal::{Record, Started};
 use refrain_engine::limits;
-use refrain_engine::mailbox::{Event, MailboxEntry};
+use refrain_engine::mailbox::{Event, Item, MailboxEntry};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::Run;
 use refrain_engine::scripted::{ScriptHost, ScriptedGuests, Stopped};
@@ -185,7 +185,15 @@ impl World {
 
     /// Checks what holds whenever nothing runs: no row is left of runs that have ended, and their journals replay.
     pub(crate) fn check_rest(&self) {
-        for table in [Table::Timers, Table::Activities, Table::Heartbeats, Table::Mailbox, Table::Ready] {
+        for table in [
+            Table::Timers,
+            Table::Activities,
+            Table::Heartbeats,
+            Table::Mailbox,
+            Table::Ready,
+            Table::Outbox,
+            Table::Children,
+        ] {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
         }
@@ -260,8 +268,8 @@ impl World {
             let mailbox = self.under(&key.mailbox());
             let waiting =
                 mailbox.iter().map(|(_, entry)| codec::decode::<MailboxEntry>("entry", entry).unwrap());
-            for op in steps.flat_map(|step| step.delivered).chain(waiting).filter_map(|entry| entry.item.op())
-            {
+            for entry in steps.flat_map(|step| step.delivered).chain(waiting) {
+                let Item::ActivityClosed { op, .. } = entry.item else { continue };
                 let name = format!("{}/{op}", started.run_id);
                 let count = self.executions.lock().unwrap().iter().filter(|(key, _)| *key == name).count();
                 recorded.insert(name, count);
