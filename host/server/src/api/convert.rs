@@ -219,6 +219,7 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         input,
         input_payload,
         parent: run.parent.as_ref().map(execution),
+        root: run.root.as_ref().map(execution),
         continued_run_id: run.continued_run_id.map(|id| id.to_string()),
         continued_to: run.continued_to.map(|id| id.to_string()),
         execution_deadline: run.lifecycle.execution_deadline.map(time),
@@ -234,6 +235,7 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         waiting: run.waiting,
         pending_activities: run.pending_activities.iter().map(pending_activity).collect(),
         pending_timers: run.pending_timers.into_iter().map(pending_timer).collect(),
+        pending_children: run.pending_children.into_iter().map(pending_child).collect(),
         mailbox_waiting: run.mailbox_waiting,
         cancel_requested: run.cancel_requested,
         journal_steps: run.journal_steps,
@@ -293,6 +295,17 @@ fn pending_activity(activity: &runtime::PendingActivity) -> wire::PendingActivit
         last_heartbeat,
         last_heartbeat_payload,
         last_heartbeat_at: activity.last_heartbeat_at.map(time),
+    }
+}
+
+fn pending_child(child: runtime::PendingChild) -> wire::PendingChild {
+    wire::PendingChild {
+        op: child.op,
+        workflow: child.workflow,
+        id: child.workflow_id.to_string(),
+        run_id: child.run_id.to_string(),
+        state: child.state.to_owned(),
+        parent_close_policy: child.parent_close_policy.to_owned(),
     }
 }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::unserved::Unserved;
 use super::{length, short_digest, shortened, size, time};
-use crate::wire::{Description, EncodedPayload, Failure, Json, Mismatch, Parked, PendingActivity};
+use crate::wire::{
+    Description, EncodedPayload, Failure, Json, Mismatch, Parked, PendingActivity, PendingChild,
+};
 
 /// The width of the names of fields.
 const NAME: usize = 12;
@@ -70,6 +72,10 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     if let Some(parent) = &run.parent {
         field("parent", &parent.id);
     }
+    // A parent that is the top itself says so alone.
+    if let Some(root) = run.root.as_ref().filter(|root| run.parent.as_ref() != Some(root)) {
+        field("root", &root.id);
+    }
     field("continues", run.continued_run_id.as_deref().unwrap_or_default());
     field("continued by", run.continued_to.as_deref().unwrap_or_default());
     let (bytes, steps, entries) = (size(run.journal_bytes), run.journal_steps, run.journal_entries);
@@ -105,6 +111,16 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     for timer in &run.pending_timers {
         let summary = timer.summary.as_deref().map(|summary| format!("  {summary}")).unwrap_or_default();
         let _ = writeln!(text, "  #{} fires {}{summary}", timer.op, time(timer.deadline));
+    }
+    if !run.pending_children.is_empty() {
+        text.push_str("\npending children\n");
+    }
+    for child in &run.pending_children {
+        let PendingChild { op, workflow, id, run_id, state, parent_close_policy } = child;
+        let _ = writeln!(
+            text,
+            "  #{op} {workflow} {id} (run {run_id}): {state}, at the end: {parent_close_policy}"
+        );
     }
     text
 }
@@ -266,6 +282,9 @@ mod tests {
                     {"kind": "application", "type": "", "message": "connection refused"}]}
             }],
             "pending_timers": [{"op": 3, "deadline": "2026-11-21T10:00:00Z", "summary": "a day"}],
+            "parent": {"id": "cart/42", "run_id": "r"}, "root": {"id": "visit/42", "run_id": "r"},
+            "pending_children": [{"op": 5, "workflow": "ship", "id": "ship/42", "run_id": "0192f0c1-0000-7000-8000-000000000001",
+                "state": "started", "parent_close_policy": "abandon"}],
             "waiting": "any event", "mailbox_waiting": 1, "cancel_requested": false, "journal_steps": 4, "journal_entries": 9,
             "journal_bytes": 2048, "resident": false
         });
@@ -278,6 +297,8 @@ mod tests {
             status        parked
             started       2026-11-20 10:00:00Z
             input         {"n":1}
+            parent        cart/42
+            root          visit/42
             journal       2.0 KiB, steps: 4, entries: 9
             mailbox       1 waiting
 
@@ -304,6 +325,9 @@ mod tests {
 
             pending timers
               #3 fires 2026-11-21 10:00:00Z  a day
+
+            pending children
+              #5 ship ship/42 (run 0192f0c1-0000-7000-8000-000000000001): started, at the end: abandon
         "#]]
         .assert_eq(&description(&run, &beside(None, [])));
     }

@@ -38,6 +38,6 @@ pub use task_queue::{
 };
 pub use workflow::{
     CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, Paused, PendingActivity,
-    PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest, StartedRun, Status,
-    TerminateRequest, WorkflowList,
+    PendingChild, PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest,
+    StartedRun, Status, TerminateRequest, WorkflowList,
 };

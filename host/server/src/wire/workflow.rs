@@ -307,6 +307,9 @@ pub struct Description {
     /// The run that started it as its child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ExecutionRef>,
+    /// The top of the tree of its parents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<ExecutionRef>,
     /// The run that it continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_run_id: Option<String>,
@@ -354,6 +357,9 @@ pub struct Description {
     pub pending_activities: Vec<PendingActivity>,
     /// The timers that have not fired.
     pub pending_timers: Vec<PendingTimer>,
+    /// The children that have not ended.
+    #[serde(default)]
+    pub pending_children: Vec<PendingChild>,
     /// How many mailbox entries it has not taken yet.
     pub mailbox_waiting: u64,
     /// Whether someone asked it to end early.
@@ -369,7 +375,7 @@ pub struct Description {
 }
 
 /// Names an execution, or one run of it.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionRef {
     /// The execution's id.
     pub id: String,
@@ -486,6 +492,23 @@ pub struct Paused {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+}
+
+/// A child that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PendingChild {
+    /// The op of its end.
+    pub op: u64,
+    /// Its type.
+    pub workflow: String,
+    /// Its id.
+    pub id: String,
+    /// Its first run.
+    pub run_id: String,
+    /// `starting` or `started`.
+    pub state: String,
+    /// What becomes of it when this run ends: `terminate`, `request-cancel` or `abandon`.
+    pub parent_close_policy: String,
 }
 
 /// A timer that has not fired.
