@@ -2,6 +2,7 @@
 
 mod activities;
 mod cache;
+mod children;
 mod determinism;
 mod hostile;
 mod owner;

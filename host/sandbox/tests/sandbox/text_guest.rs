@@ -49,6 +49,11 @@ const IMPORTS: &str = r#"
   (import "refrain:workflow/activity@0.1.0" "start" (func $activity (param i32) (result i64)))
   (import "refrain:workflow/activity@0.1.0" "start-local" (func $local-activity (param i32) (result i64)))
   (import "refrain:workflow/timer@0.1.0" "start" (func $timer (param i64 i32 i32 i32 i32) (result i64)))
+  (import "refrain:workflow/child@0.1.0" "start" (func $child (param i32 i32)))
+  (import "refrain:workflow/external@0.1.0" "signal"
+    (func $signal (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i64)))
+  (import "refrain:workflow/external@0.1.0" "request-cancel"
+    (func $request-cancel (param i32 i32 i32 i32 i32 i32 i32) (result i64)))
   (import "refrain:workflow/wait@0.1.0" "next" (func $next (param i32 i32 i32 i32)))
   (import "refrain:workflow/wait@0.1.0" "detach" (func $detach (param i64)))
   (import "refrain:workflow/messages@0.1.0" "answer" (func $answer (param i32)))
