@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::call::{Command, Interest};
 use crate::ids::Op;
 use crate::journal::{End, Entry, Record, Step};
-use crate::mailbox::Item;
+use crate::mailbox::{Item, MailboxEntry};
 use crate::time::Timestamp;
 
 /// The state that a run's records add up to.
@@ -14,13 +14,44 @@ use crate::time::Timestamp;
 pub struct Outline {
     /// Timers that were started and neither canceled nor delivered, with deadline and summary.
     pub timers: BTreeMap<Op, (Timestamp, Option<String>)>,
-    /// Updates that were accepted and not completed: the callers' ids, by request.
-    pub updates: BTreeMap<u64, String>,
+    /// Updates that were accepted and not completed, by request.
+    pub updates: BTreeMap<u64, OpenUpdate>,
     /// The interest of the wait that the journal ends with.
     pub waiting: Option<Interest>,
     last_op: Op,
     /// Of the step that is read: what it may accept.
-    delivered: BTreeMap<u64, String>,
+    delivered: BTreeMap<u64, OpenUpdate>,
+}
+
+/// An update that has no answer yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpdate {
+    /// The caller's own id of it.
+    pub update_id: String,
+    /// Which.
+    pub name: String,
+    /// When it arrived.
+    pub at: Timestamp,
+}
+
+impl OpenUpdate {
+    /// The update that this arrival is, if it is one.
+    pub fn of(entry: &MailboxEntry) -> Option<Self> {
+        match &entry.item {
+            Item::Update { update_id, name, .. } => {
+                Some(Self { update_id: update_id.clone(), name: name.clone(), at: entry.at })
+            }
+            Item::ActivityClosed { .. }
+            | Item::TimerFired { .. }
+            | Item::Canceled { .. }
+            | Item::Signal { .. }
+            | Item::CancelRequest { .. }
+            | Item::ChildStarted { .. }
+            | Item::ChildNotStarted { .. }
+            | Item::ChildClosed { .. }
+            | Item::Sent { .. } => None,
+        }
+    }
 }
 
 impl Outline {
@@ -38,9 +69,7 @@ impl Outline {
             if let Some(op) = entry.item.op() {
                 self.timers.remove(&op);
             }
-            if let Item::Update { update_id, .. } = &entry.item {
-                self.delivered.insert(entry.number, update_id.clone());
-            }
+            self.delivered.extend(OpenUpdate::of(entry).map(|update| (entry.number, update)));
         }
         for entry in &step.entries {
             self.entry(step.time, entry);
@@ -61,7 +90,7 @@ impl Outline {
             // The op of its start, and that of its end.
             Entry::Command(Command::StartChild(_)) => self.last_op += 2,
             Entry::Command(Command::AcceptUpdate { request }) => {
-                self.updates.extend(self.delivered.remove(request).map(|id| (*request, id)));
+                self.updates.extend(self.delivered.remove(request).map(|update| (*request, update)));
             }
             Entry::Command(Command::CompleteUpdate { request, .. }) => {
                 self.updates.remove(request);

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use crate::call::{ActivityCommand, Call, Command, Completion, Interest, Note, Read, Reply};
 use crate::child::ChildCommand;
-use crate::failure::Outcome;
+use crate::failure::{Failure, FailureKind, Outcome};
 use crate::guest::{Exchange, Guest, Guests, Lent, OpenError, Stop, Trap};
 use crate::ids::{Digest, Op};
 use crate::journal::ExecutionRef;
@@ -125,8 +125,8 @@ async fn execute(script: Option<Script>, input: Payload, exchange: Exchange) -> 
     *host.lock() = Some(exchange.receive().await);
     let Some(script) = script else {
         let mut run = host.take();
-        let failure = crate::failure::Failure::new(
-            crate::failure::FailureKind::Host,
+        let failure = Failure::new(
+            FailureKind::Host,
             "not-found",
             format!("the component has no workflow {:?}", run.workflow()),
         );
@@ -237,6 +237,30 @@ impl ScriptHost {
     /// When the script must stop.
     pub fn answer(&self, request: u64, outcome: Outcome) -> Result<(), Halt> {
         self.call(Call::Answer { request, outcome }).map(drop)
+    }
+
+    /// `messages.accept`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn accept(&self, request: u64) -> Result<(), Halt> {
+        self.call(Call::Command(Command::AcceptUpdate { request })).map(drop)
+    }
+
+    /// `messages.reject`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn reject(&self, request: u64, reason: Failure) -> Result<(), Halt> {
+        self.call(Call::Command(Command::RejectUpdate { request, reason })).map(drop)
+    }
+
+    /// `messages.complete`.
+    ///
+    /// # Errors
+    /// When the script must stop.
+    pub fn complete(&self, request: u64, outcome: Outcome) -> Result<(), Halt> {
+        self.call(Call::Command(Command::CompleteUpdate { request, outcome })).map(drop)
     }
 
     /// `control.finish`. Goes on in a query's instance alone.
