@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::call::{Command, Interest};
 use crate::ids::Op;
-use crate::journal::{End, Entry, Record, Step};
+use crate::journal::{End, Entry, Record, Started, Step};
 use crate::mailbox::{Item, MailboxEntry};
 use crate::time::Timestamp;
 
@@ -21,6 +21,8 @@ pub struct Outline {
     last_op: Op,
     /// Of the step that is read: what it may accept.
     delivered: BTreeMap<u64, OpenUpdate>,
+    /// The first step that no other run has made.
+    own_from: u64,
 }
 
 /// An update that has no answer yet.
@@ -55,6 +57,13 @@ impl OpenUpdate {
 }
 
 impl Outline {
+    /// Of a run that began so. The steps that a fork shares with another run leave no updates open: they were that
+    /// run's, which has answered them.
+    pub fn of(started: &Started) -> Self {
+        let own_from = started.forks.iter().map(|fork| fork.step).max().unwrap_or_default();
+        Self { own_from, ..Self::default() }
+    }
+
     /// Takes the next record.
     pub fn record(&mut self, record: &Record) {
         match record {
@@ -76,6 +85,9 @@ impl Outline {
         }
         // What the step has ignored was rejected at its end.
         self.delivered.clear();
+        if step.number < self.own_from {
+            self.updates.clear();
+        }
         self.waiting = match &step.end {
             End::Wait(interest) => Some(interest.clone()),
             End::Finish(_) => None,

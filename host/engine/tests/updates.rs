@@ -5,7 +5,7 @@ mod support;
 use expect_test::{Expect, expect};
 use refrain_engine::codec;
 use refrain_engine::history::{History, HistoryEvent};
-use refrain_engine::journal::Record;
+use refrain_engine::journal::{Record, Started};
 use refrain_engine::outline::Outline;
 
 use support::{Sim, recorded, started};
@@ -255,14 +255,26 @@ fn a_history_tells_what_became_of_each_update() {
     "#]].assert_eq(&told);
 }
 
-#[test]
-fn an_outline_knows_the_updates_that_were_accepted_and_not_completed() {
+/// The updates that are open after each record.
+fn open_updates(started: &Started) -> String {
     let mut told = String::new();
-    let mut outline = Outline::default();
+    let mut outline = Outline::of(started);
     for record in recorded(STORY) {
         outline.record(&codec::decode::<Record>("journal record", &record).expect("a record"));
         let open: Vec<&str> = outline.updates.values().map(|update| update.update_id.as_str()).collect();
         told += &format!("{open:?} ");
     }
-    assert_eq!(told, r#"[] ["slow"] [] "#);
+    told
+}
+
+#[test]
+fn an_outline_knows_the_updates_that_were_accepted_and_not_completed() {
+    assert_eq!(open_updates(&started()), r#"[] ["slow"] [] "#);
+}
+
+#[test]
+fn the_updates_of_the_run_that_a_fork_was_made_of_are_not_the_forks() {
+    let forked = |step| Started { forks: started().forks_at(step), ..started() };
+    assert_eq!(open_updates(&forked(1)), r#"[] ["slow"] [] "#);
+    assert_eq!(open_updates(&forked(2)), "[] [] [] ");
 }

@@ -137,7 +137,8 @@ pub(crate) async fn finish(shared: &Shared, key: &RunKey, started: &Started) -> 
     let ends_chain = inspect::read_head(shared, key).is_ok_and(|stored| stored.head.continued_to.is_none());
     if ends_chain {
         // Nobody can be answered with a run of this chain any more.
-        prefixes.push(RunKey::new(key.namespace.clone(), started.first_run_id).requests());
+        let chain = RunKey::new(key.namespace.clone(), started.first_run_id);
+        prefixes.extend([chain.requests(), chain.updates()]);
         if let Some(request_id) = &started.request_id
             && started.workflow_id.as_str() == started.first_run_id.to_string()
         {

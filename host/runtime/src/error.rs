@@ -138,6 +138,12 @@ pub enum Error {
         /// What is to be done first.
         what: String,
     },
+    /// A run takes no more updates for now.
+    #[error("{what}")]
+    UpdateBusy {
+        /// What there is too much of.
+        what: String,
+    },
     /// The disk is nearly full.
     #[error("the host's disk is nearly full, and what is left is kept for running work")]
     Full,
@@ -198,7 +204,7 @@ impl Error {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Stale { .. } => ErrorKind::Stale,
-            Self::Busy { .. } | Self::QueryBusy { .. } => ErrorKind::Busy,
+            Self::Busy { .. } | Self::QueryBusy { .. } | Self::UpdateBusy { .. } => ErrorKind::Busy,
             Self::Query { .. } => ErrorKind::Query,
             Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::Full => ErrorKind::Full,
@@ -230,6 +236,7 @@ impl Error {
             }
             Self::Query { failure } => query_hint(failure),
             Self::QueryBusy { .. } => "try again; `consistency` stale asks without waiting for the run",
+            Self::UpdateBusy { .. } => "send more slowly: try again when some of them have their answers",
             Self::Full => "free some disk space on the host",
             Self::Changing { .. } => "send it again",
             Self::ShuttingDown => "try again when the host is back",

@@ -10,6 +10,7 @@ use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::history::describe_interest;
 use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::journal::{End, Record, Started};
+use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::outline::Outline;
 use refrain_engine::payload::Payload;
 use refrain_store::schema::{ChildRow, Prefix, RunKey, StoredHead, VisibilityRow, after};
@@ -21,6 +22,7 @@ use crate::shared::Shared;
 use crate::types::{
     Description, ListFilter, Page, PendingActivity, PendingChild, PendingTimer, RunResult, RunSummary, Target,
 };
+use crate::updates;
 
 /// Rows that one list request looks at: a filter that few rows pass answers short pages instead of reading
 /// everything.
@@ -68,11 +70,13 @@ fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
 /// All that can be told of a run without its guest.
 pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Error> {
     let (started, head) = (read_started(shared, key)?, read_head(shared, key)?.head);
-    let (outline, activities, arrived) = if head.status.is_closed() {
-        (Outline::default(), Vec::new(), BTreeSet::new())
+    let (outline, activities, arrivals) = if head.status.is_closed() {
+        (Outline::default(), Vec::new(), Vec::new())
     } else {
-        read_open(shared, key)?
+        read_open(shared, key, &started)?
     };
+    let arrived: BTreeSet<Op> = arrivals.iter().filter_map(|entry| entry.item.op()).collect();
+    let pending_updates = updates::pending(&outline, &arrivals);
     let pending_timers = outline
         .timers
         .into_iter()
@@ -112,6 +116,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
             .collect(),
         pending_timers,
         pending_children: children.into_iter().map(pending_child).collect(),
+        pending_updates,
         mailbox_waiting: head.arrivals,
         cancel_requested: head.cancel_requested,
         journal_steps: head.records,
@@ -122,14 +127,17 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
     })
 }
 
-/// What a run that has not ended has open, and the ops whose end has arrived.
-fn read_open(shared: &Shared, key: &RunKey) -> Result<(Outline, Vec<Activity>, BTreeSet<Op>), Error> {
-    let mut outline = Outline::default();
+/// What a run that has not ended has open, and what lies in its mailbox.
+fn read_open(
+    shared: &Shared,
+    key: &RunKey,
+    started: &Started,
+) -> Result<(Outline, Vec<Activity>, Vec<MailboxEntry>), Error> {
+    let mut outline = Outline::of(started);
     read_records(shared, key)?.iter().for_each(|record| outline.record(record));
     let activities = rows::read_activities(&*shared.store, key)?;
     let arrivals = rows::read_mailbox(&*shared.store, key)?;
-    let arrived = arrivals.iter().filter_map(|entry| entry.item.op()).collect();
-    Ok((outline, activities.into_iter().map(|(activity, _)| activity).collect(), arrived))
+    Ok((outline, activities.into_iter().map(|(activity, _)| activity).collect(), arrivals))
 }
 
 fn pending_child((op, row): (Op, ChildRow)) -> PendingChild {

@@ -19,6 +19,7 @@
 //! | `courier` | carries what runs want from each other: children, signals, cancel requests |
 //! | `recovery` | what a boot finds and wakes |
 //! | `queries` | questions to runs, which change nothing |
+//! | `updates` | messages whose senders wait for an answer |
 //!
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
 //! nobody is answered, before what caused it is durable.
@@ -53,6 +54,7 @@ mod task_token;
 mod tasks;
 mod timers;
 mod types;
+mod updates;
 mod watchers;
 
 pub use activity_types::*;
@@ -61,3 +63,4 @@ pub use error::{Error, ErrorKind};
 pub use options::Options;
 pub use runtime::{Health, Runtime};
 pub use types::*;
+pub use updates::{PendingUpdate, SendUpdate, UpdateProgress, UpdateStatus, WaitStage};

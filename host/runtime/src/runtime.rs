@@ -375,14 +375,25 @@ impl Runtime {
         }
     }
 
-    /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
-    /// its latest run: when that has ended meanwhile and another follows, the message goes to that one.
+    /// As [`Self::ask_run`], for who need not know which run it was.
     pub(crate) async fn ask(
         &self,
         namespace: &Namespace,
         target: &Target,
         message: impl Fn(Reply) -> Message,
     ) -> Result<(), Error> {
+        self.ask_run(namespace, target, message).await.map(drop)
+    }
+
+    /// Sends a message to the run that is meant, and waits for its being durable. Who means an execution means
+    /// its latest run: when that has ended meanwhile and another follows, the message goes to that one. Answers
+    /// which run has it.
+    pub(crate) async fn ask_run(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        message: impl Fn(Reply) -> Message,
+    ) -> Result<RunKey, Error> {
         for _ in 0..CONTINUATIONS {
             self.shared.check_open()?;
             let key = inspect::resolve(&self.shared, namespace, target)?;
@@ -393,7 +404,7 @@ impl Runtime {
                         return Err(closed);
                     }
                 }
-                answer => return answer,
+                answer => return answer.map(|()| key),
             }
         }
         let id = target.workflow_id.to_string();

@@ -10,18 +10,20 @@ use refrain_engine::journal::Started;
 use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::limits::{self, Profile};
 use refrain_engine::mailbox::{Item, MailboxEntry};
-use refrain_store::schema::{ComponentVersion, CurrentRun, Key, RunKey, RunStatus, StoredHead};
+use refrain_engine::outline::OpenUpdate;
+use refrain_store::schema::{ComponentVersion, CurrentRun, Key, RunKey, RunStatus, StoredHead, UpdateStatus};
 use refrain_store::{Batch, Change, Class, CommitError, Health};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::new_run::NewRun;
-use crate::owner::{Message, put};
+use crate::owner::{Message, put, update_row};
 use crate::rows;
 use crate::shared::{Shared, random};
 use crate::types::{
     IdConflictPolicy, IdReusePolicy, SendSignal, StartSignal, StartWorkflow, StartedWorkflow,
 };
+use crate::updates::{self, SendUpdate};
 
 /// The task queue of a start that names none.
 const DEFAULT_TASK_QUEUE: &str = "default";
@@ -161,6 +163,19 @@ impl Start {
         };
         let request_id = self.request.request_id.as_ref();
         if request_id.is_some() && existing.request_id.as_ref() == request_id {
+            return Ok(match &self.request.update {
+                // The same start with another update, which the run that it made is to get.
+                Some(update)
+                    if !head.status.is_closed() && !self.has_update(shared, &existing, update)? =>
+                {
+                    Met::UseExisting(key)
+                }
+                Some(_) | None => Met::Answer(self.answer(current, false)),
+            });
+        }
+        if let Some(update) = &self.request.update
+            && self.has_update(shared, &existing, update)?
+        {
             return Ok(Met::Answer(self.answer(current, false)));
         }
         let policy = self.conflict_policy();
@@ -183,20 +198,36 @@ impl Start {
     }
 
     fn conflict_policy(&self) -> IdConflictPolicy {
-        let with_signal = self.request.signal.as_ref().map(|_| IdConflictPolicy::UseExisting);
-        self.request.id_conflict_policy.or(with_signal).unwrap_or_default()
+        let with_message = self.request.signal.is_some() || self.request.update.is_some();
+        let policy = with_message.then_some(IdConflictPolicy::UseExisting);
+        self.request.id_conflict_policy.or(policy).unwrap_or_default()
     }
 
-    /// The run, with its signal if it has one, and what makes a repeated request the same one.
+    /// Whether the chain that this run is of has the update.
+    fn has_update(&self, shared: &Shared, run: &Started, update: &SendUpdate) -> Result<bool, Error> {
+        let chain = RunKey::new(run.namespace.clone(), run.first_run_id);
+        Ok(updates::find(shared, &chain, &update.update_id)?.is_some())
+    }
+
+    /// The run, with its signal or its update if it has one, and what makes a repeated request the same one.
     fn draft(&self, boot: u64) -> (NewRun, Vec<Change>) {
         let Self { request, started } = self;
-        let Some(StartSignal { name, input }) = request.signal.clone() else {
-            return (NewRun::new(boot, Arc::clone(started), Vec::new()), Vec::new());
-        };
-        let signal = MailboxEntry { number: 1, at: started.at, item: Item::Signal { name, input } };
         let key = RunKey::new(started.namespace.clone(), started.run_id);
-        let requests = request.request_id.iter().map(|request_id| put(key.request(request_id), Bytes::new()));
-        (NewRun::new(boot, Arc::clone(started), vec![signal]), requests.collect())
+        let message = |item| MailboxEntry { number: 1, at: started.at, item };
+        let (mut messages, mut changes) = (Vec::new(), Vec::new());
+        if let Some(StartSignal { name, input }) = request.signal.clone() {
+            messages.push(message(Item::Signal { name, input }));
+            changes.extend(request.request_id.iter().map(|id| put(key.request(id), Bytes::new())));
+        }
+        if let Some(SendUpdate { update_id, name, input }) = request.update.clone() {
+            let entry = message(Item::Update { update_id, name, input });
+            let open = OpenUpdate::of(&entry);
+            changes.extend(open.map(|open| {
+                put(key.update(&open.update_id), update_row(&key, &open, UpdateStatus::Admitted))
+            }));
+            messages.push(entry);
+        }
+        (NewRun::new(boot, Arc::clone(started), messages), changes)
     }
 
     /// Begins the run where none is in its way. False: another start was faster.
@@ -216,18 +247,17 @@ impl Start {
         begin(shared, &self.started, run, current, batch).await
     }
 
-    /// Is answered with a run that has not ended, which gets the signal. False: it has ended meanwhile.
+    /// Is answered with a run that has not ended, which gets the signal or the update. False: it has ended meanwhile.
     async fn join(&self, shared: &Arc<Shared>, existing: &RunKey) -> Result<bool, Error> {
         let request_id = self.request.request_id.clone();
         let (reply, answer) = oneshot::channel();
-        let message = match self.request.signal.clone() {
-            Some(StartSignal { name, input }) => {
+        let message = match (self.request.signal.clone(), self.request.update.clone(), request_id) {
+            (Some(StartSignal { name, input }), _, request_id) => {
                 Message::Signal { signal: SendSignal { name, input, request_id }, begins: true, reply }
             }
-            None => match request_id {
-                Some(request_id) => Message::Join { request_id, reply },
-                None => return Ok(true),
-            },
+            (None, Some(update), _) => Message::Update { update, begins: true, reply },
+            (None, None, Some(request_id)) => Message::Join { request_id, reply },
+            (None, None, None) => return Ok(true),
         };
         self.send(shared, existing, message, answer).await
     }
@@ -323,6 +353,14 @@ fn check(request: &StartWorkflow) -> Result<(), Error> {
     if let Some(signal) = &request.signal {
         check_name("signal", &signal.name)?;
         within_payload_limit("signal_input", signal.input.size())?;
+    }
+    if let Some(update) = &request.update {
+        updates::check(update)?;
+        if request.signal.is_some() {
+            let message = "comes with a signal, and a start has one message at most: send the signal when the \
+                           start is answered";
+            return Err(Error::Invalid { field: "update".to_owned(), message: message.to_owned() });
+        }
     }
     check_lifecycle(request)
 }

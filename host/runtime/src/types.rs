@@ -15,6 +15,8 @@ pub use refrain_store::schema::{
     ComponentVersion, MessageDefinition, OnTrap, Parked, RunStatus, StoredMismatch, WorkflowDefinition,
 };
 
+use crate::updates::{PendingUpdate, SendUpdate};
+
 /// Which run is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -84,7 +86,8 @@ pub struct StartWorkflow {
     pub memo: Vec<(String, Payload)>,
     /// Whether a run of the id that has ended may be followed by this one.
     pub id_reuse_policy: IdReusePolicy,
-    /// What a run of the id that has not ended means; `None`: `UseExisting` with a signal, else `Fail`.
+    /// What a run of the id that has not ended means; `None`: `UseExisting` with a signal or an update,
+    /// else `Fail`.
     pub id_conflict_policy: Option<IdConflictPolicy>,
     /// How long the execution may take: all runs of the chain, delay and backoffs included.
     pub execution_timeout: Option<Duration>,
@@ -96,6 +99,8 @@ pub struct StartWorkflow {
     pub start_delay: Duration,
     /// A signal that the run gets with its start, or that the run gets that has not ended: signal-with-start.
     pub signal: Option<StartSignal>,
+    /// The same with an update: update-with-start.
+    pub update: Option<SendUpdate>,
 }
 
 /// The signal of a signal-with-start.
@@ -138,6 +143,7 @@ impl StartWorkflow {
             retry: None,
             start_delay: Duration::ZERO,
             signal: None,
+            update: None,
         }
     }
 }
@@ -258,6 +264,8 @@ pub struct Description {
     pub pending_timers: Vec<PendingTimer>,
     /// Children that have not ended.
     pub pending_children: Vec<PendingChild>,
+    /// Updates that have no answer.
+    pub pending_updates: Vec<PendingUpdate>,
     /// Arrivals that lie in the mailbox.
     pub mailbox_waiting: u64,
     /// Someone asked the run to cancel itself.

@@ -20,7 +20,7 @@ use crate::wire::{
     Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, PauseRequest,
     Problem, QueryRequest, QueryResult, ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest,
     StartedRun, TaskQueueInfo, TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest,
-    UpdateActivityOptions, UploadedComponent, WorkflowList,
+    UpdateActivityOptions, UpdateRequest, UpdateResult, UploadedComponent, WaitForStage, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -286,6 +286,33 @@ impl Client {
         request: &QueryRequest,
     ) -> Result<Answer<QueryResult>, ClientError> {
         self.read(self.json(&["workflows", id, "queries", name], request)?, Duration::ZERO).await
+    }
+
+    /// Sends an update, and waits for its coming as far as the request says; `wait` is the request's.
+    pub async fn update(
+        &self,
+        id: &str,
+        name: &str,
+        request: &UpdateRequest,
+        wait: Duration,
+    ) -> Result<Answer<UpdateResult>, ClientError> {
+        self.read(self.json(&["workflows", id, "updates", name], request)?, wait).await
+    }
+
+    /// Asks how far an update has come, and waits for its coming so far, for so long at most.
+    pub async fn update_result(
+        &self,
+        id: &str,
+        update_id: &str,
+        run_id: Option<&str>,
+        stage: WaitForStage,
+        wait: Duration,
+    ) -> Result<Answer<UpdateResult>, ClientError> {
+        let query = optional("run_id", run_id)
+            .chain(optional("wait_for_stage", Some(stage.as_str())))
+            .chain(optional("wait", Some(in_milliseconds(wait))))
+            .collect();
+        self.get(&["workflows", id, "updates", update_id], query, wait).await
     }
 
     /// Asks a run to end early.

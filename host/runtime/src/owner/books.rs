@@ -223,11 +223,17 @@ impl Books {
         self.fresh_bytes + self.draft.bytes >= HEAVY_BYTES
     }
 
-    /// Whether an arrival that is not durable yet answers this request.
+    /// Whether an arrival that is not durable yet answers this request, taken by a step or not.
     pub(super) fn requests(&self, request: &Key) -> bool {
         let answers =
             |change: &Change| change.parts().0 == request.table && *change.parts().1 == request.bytes;
-        self.fresh.values().any(|fresh| fresh.changes.iter().any(answers))
+        self.draft.changes.iter().any(answers)
+            || self.fresh.values().any(|fresh| fresh.changes.iter().any(answers))
+    }
+
+    /// Whether the run's rows were read.
+    pub(super) fn knows_rows(&self) -> bool {
+        self.rows.is_some()
     }
 
     /// Arrivals that the run in memory has not been given.
@@ -338,12 +344,14 @@ impl Owner<'_> {
         if self.books.rows.is_some() {
             return Ok(());
         }
-        let mut outline = Outline::default();
+        let mut outline = Outline::of(&self.started);
         for record in journal {
             outline.record(&codec::decode::<Record>("journal record", record)?);
         }
+        let timers = std::mem::take(&mut outline.timers);
         let mut timers: BTreeMap<Op, Timestamp> =
-            outline.timers.into_iter().map(|(op, (deadline, _))| (op, deadline)).collect();
+            timers.into_iter().map(|(op, (deadline, _))| (op, deadline)).collect();
+        self.learn_updates(outline, mailbox);
         for op in mailbox.iter().filter_map(|entry| entry.item.op()) {
             timers.remove(&op);
         }
@@ -371,6 +379,7 @@ impl Owner<'_> {
             let numbers = arrivals.iter().filter_map(|(key, _)| Prefix::last_number(key));
             let mailbox = numbers.map(|number| (number, None)).collect();
             self.books.rows = Some(Rows { mailbox, timers: BTreeMap::new() });
+            self.learn_updates_of_damaged()?;
         }
         Ok(())
     }

@@ -25,17 +25,19 @@ use crate::error::Error;
 use crate::runtime::MAX_REASON_BYTES;
 use crate::shared::random;
 
-/// Whether what the last step of a run wants is done although the run has ended with it: what it tells others, and
-/// children that it lets go.
+/// Whether what the last step of a run wants is done although the run has ended with it: what it tells others, its
+/// answers, and children that it lets go.
 pub(super) fn outlives_its_run(effect: &Effect) -> bool {
     match effect {
-        Effect::Signal { .. } | Effect::RequestCancel { .. } | Effect::CancelChild { .. } => true,
+        Effect::Signal { .. }
+        | Effect::RequestCancel { .. }
+        | Effect::CancelChild { .. }
+        | Effect::Update { .. } => true,
         Effect::StartChild { command, .. } => command.options.parent_close == ParentClosePolicy::Abandon,
         Effect::StartActivity { .. }
         | Effect::StartTimer { .. }
         | Effect::CancelTimer { .. }
         | Effect::CancelActivity { .. }
-        | Effect::Update { .. }
         | Effect::Detach { .. } => false,
     }
 }

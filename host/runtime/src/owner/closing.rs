@@ -10,7 +10,7 @@ use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF, Timeout};
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::Run;
 use refrain_store::Change;
-use refrain_store::schema::RunStatus;
+use refrain_store::schema::{RunKey, RunStatus};
 
 use super::books::After;
 use super::{Gone, Owner, Reply};
@@ -125,12 +125,14 @@ impl Owner<'_> {
         self.drop_instance();
         self.dirty = false;
         self.set_status(status, Some(self.shared.now()));
-        for (_, _, reply) in self.books.take_fresh_messages() {
+        for (entry, _, reply) in self.books.take_fresh_messages() {
+            self.forget_update(&entry);
             if let (Some(reply), Some(error)) = (reply, self.closed()) {
                 self.books.reply(reply, Err(error));
             }
         }
         self.books.drop_fresh();
+        self.end_updates(status);
         for (op, deadline) in self.books.take_timers() {
             self.books.delete(self.key.timer(deadline, op));
             self.books.after(After::TimerRemoved(deadline, op));
@@ -198,6 +200,7 @@ impl Owner<'_> {
 
     /// Drafts the next run of the chain. Messages that were not delivered go with it.
     fn continue_with(&mut self, started: Started, undelivered: Vec<MailboxEntry>) -> Result<(), Gone> {
+        self.know_rows()?;
         let started = Arc::new(Started {
             run_id: self.shared.new_run_id().map_err(Gone::Store)?,
             continued_run_id: Some(self.started.run_id),
@@ -219,6 +222,8 @@ impl Owner<'_> {
                 self.books.reply(reply, Ok(()));
             }
         }
+        let next = RunKey::new(self.key.namespace.clone(), started.run_id);
+        messages.iter().for_each(|message| self.move_update(message, &next));
         self.books.head_mut().continued_to = Some(started.run_id);
         self.draft_run(Box::new(NewRun::new(self.shared.boot, started, messages)));
         Ok(())

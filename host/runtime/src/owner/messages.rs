@@ -22,6 +22,7 @@ use crate::executor::AttemptEnd;
 use crate::new_run::NewRun;
 use crate::queues::Assignment;
 use crate::types::SendSignal;
+use crate::updates::SendUpdate;
 
 /// Bytes of the messages that may wait in a run's mailbox. They are read together when the run is loaded, come
 /// with one wait, and move in one batch to the run that continues it: beside that step's record, the ends that
@@ -53,6 +54,8 @@ pub(crate) enum Message {
     Control { op: Op, control: Control, reply: Reply },
     /// Someone sends a signal. `begins`: with a start, which does not wait for a start delay's end.
     Signal { signal: SendSignal, begins: bool, reply: Reply },
+    /// Someone sends an update. `begins`: as with a signal.
+    Update { update: SendUpdate, begins: bool, reply: Reply },
     /// Someone wants the run to end early.
     Cancel { reason: String, reply: Reply },
     /// Someone ends the run.
@@ -84,6 +87,7 @@ impl Message {
     pub(crate) fn refuse(self, error: Error) {
         let reply = match self {
             Self::Signal { reply, .. }
+            | Self::Update { reply, .. }
             | Self::Cancel { reply, .. }
             | Self::Terminate { reply, .. }
             | Self::Join { reply, .. }
@@ -136,10 +140,13 @@ impl Owner<'_> {
             Message::Beat { op } => self.beat(op),
             Message::Report { op, starts, report, reply } => self.report(op, starts, report, reply),
             Message::Control { op, control, reply } => self.control(op, control, reply),
-            message @ (Message::Signal { .. } | Message::Cancel { .. }) if self.holds_back => {
+            message @ (Message::Signal { .. } | Message::Update { .. } | Message::Cancel { .. })
+                if self.holds_back =>
+            {
                 self.held.push(message);
             }
             Message::Signal { signal, begins, reply } => self.signal(signal, begins, reply)?,
+            Message::Update { update, begins, reply } => self.update(update, begins, reply).await?,
             Message::Cancel { reason, reply } => self.cancel(reason, reply),
             Message::Terminate { reason, reply } => {
                 if let Some(reply) = self.unless_closed(reply) {
@@ -210,6 +217,14 @@ impl Owner<'_> {
         }
     }
 
+    /// A message has come with a start. A backoff goes on: another start is no reason to believe that the next
+    /// attempt fares better.
+    pub(super) fn end_start_delay(&mut self) {
+        if self.started.attempt == 1 {
+            self.end_delay();
+        }
+    }
+
     fn signal(&mut self, signal: SendSignal, begins: bool, reply: Reply) -> Result<(), Gone> {
         let SendSignal { name, input, request_id } = signal;
         let mut changes = Vec::new();
@@ -226,9 +241,8 @@ impl Owner<'_> {
             Some(error) => self.books.reply(reply, Err(error)),
             None => {
                 self.arrive(item, changes, Some(reply));
-                // A backoff goes on: another start is no reason to believe that the next attempt fares better.
-                if begins && self.started.attempt == 1 {
-                    self.end_delay();
+                if begins {
+                    self.end_start_delay();
                 }
             }
         }
@@ -291,7 +305,7 @@ impl Owner<'_> {
     }
 
     /// Why the run takes no messages, if it takes none.
-    fn refuse_message(&self) -> Option<Error> {
+    pub(super) fn refuse_message(&self) -> Option<Error> {
         if let Some(error) = self.closed() {
             return Some(error);
         }
@@ -302,7 +316,7 @@ impl Owner<'_> {
     }
 
     /// Why the run's mailbox has no room for one more message, if it has none.
-    fn refuse_more(&self, item: &Item) -> Option<Error> {
+    pub(super) fn refuse_more(&self, item: &Item) -> Option<Error> {
         let head = self.books.head();
         let bytes = head.message_bytes + message_size(item).unwrap_or_default();
         let full = head.messages >= self.shared.options.mailbox_messages || bytes > MAILBOX_BYTES;

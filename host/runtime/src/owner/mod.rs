@@ -11,6 +11,7 @@
 //! * [`activities`]: activities that have not closed
 //! * [`children`]: children, and what the run wants from other executions
 //! * [`reports`]: what others say about them
+//! * [`updates`]: updates, and how far each has come
 
 mod activities;
 mod books;
@@ -19,6 +20,7 @@ mod closing;
 mod messages;
 mod reports;
 mod steps;
+mod updates;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ use activities::Activities;
 use books::Books;
 pub(crate) use books::{message_size, put};
 pub(crate) use messages::{Message, Reply};
+use updates::Updates;
+pub(crate) use updates::update_row;
 
 /// Messages that are taken together, so that what arrived at once is delivered at once.
 const MESSAGES_AT_ONCE: usize = 1_000;
@@ -255,6 +259,7 @@ struct Owner<'a> {
     inbox: &'a mut mpsc::UnboundedReceiver<Message>,
     books: Books,
     activities: Activities,
+    updates: Updates,
     /// The guest that waits, with the run it will go on with.
     instance: Option<Instance>,
     /// There may be something to deliver, or the first step is to be made.
@@ -304,6 +309,7 @@ impl<'a> Owner<'a> {
             inbox,
             books: Books::new(stored, fresh),
             activities: Activities::default(),
+            updates: Updates::default(),
             instance: None,
             dirty,
             retry_at: None,

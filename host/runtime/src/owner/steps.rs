@@ -383,7 +383,7 @@ impl Owner<'_> {
             Effect::CancelChild { op, reason } => self.cancel_child(op, reason)?,
             Effect::Signal { op, target, name, input } => self.send_signal(op, target, name, input),
             Effect::RequestCancel { op, target, reason } => self.send_cancel(op, target, &reason),
-            Effect::Update { .. } => {}
+            Effect::Update { update_id, stage } => self.update_came_to(&update_id, stage),
             Effect::Detach { op } => {
                 let changes = self.cancel_timer(op);
                 self.books.extend(changes);

@@ -81,7 +81,7 @@ fn info(host: &ScriptHost) -> RunInfo {
 
 fn next_run(input: impl std::fmt::Display) -> Result<Completion, Stopped> {
     let (input, newest_version) = (json(input), false);
-    Ok(Completion::ContinueAsNew(NextRun { workflow: None, input, newest_version, run_timeout: None }))
+    Ok(Completion::ContinueAsNew(NextRun { newest_version, ..NextRun::with_input(input) }))
 }
 
 /// Workflows to be children. `mirror` answers its input. `sleeper` sleeps for a hundred seconds, after it has continued

@@ -147,7 +147,7 @@ fn a_signal_follows_an_execution_to_its_next_run_and_waits_for_room_in_its_mailb
         outcome(&host, pause).await?;
         if text(&input) == "1" {
             let (input, newest_version) = (json(2), false);
-            let next = NextRun { workflow: None, input, newest_version, run_timeout: None };
+            let next = NextRun { newest_version, ..NextRun::with_input(input) };
             return Ok(Completion::ContinueAsNew(next));
         }
         let mut heard = Vec::new();

@@ -23,5 +23,6 @@ mod requests;
 mod scale;
 mod shutdown;
 mod threads;
+mod updates;
 mod workers;
 mod world;

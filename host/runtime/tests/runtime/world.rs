@@ -25,7 +25,7 @@ use refrain_runtime::{
     Clock, Description, Error, Health, HistoryPage, NewComponent, OnTrap, Options, RunResult, RunStatus,
     Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, WorkflowDefinition,
 };
-use refrain_store::schema::{Prefix, RunKey};
+use refrain_store::schema::{Prefix, RunKey, UpdateRow, UpdateStatus};
 use refrain_store::{
     Batch, Change, Commit, CommitError, MAX_BATCH_BYTES, MemoryStore, Order, Store, StoreError, Table,
 };
@@ -197,6 +197,11 @@ impl World {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
         }
+        for (_, row) in self.rows(Table::Updates) {
+            let UpdateRow { name, status, .. } = codec::decode("update", &row).expect("an update");
+            let is_open = matches!(status, UpdateStatus::Admitted | UpdateStatus::Accepted);
+            assert!(!is_open, "update {name} is {status:?}, and its run has ended");
+        }
         self.check_no_rows_of_nobody();
         for (_, row) in self.rows(Table::Runs) {
             self.check_replay(codec::decode("start", &row).expect("a run's start"));
@@ -206,9 +211,15 @@ impl World {
     /// Checks that nothing is left of any run.
     pub(crate) fn check_empty(&self) {
         self.check_rest();
-        for table in
-            [Table::Runs, Table::Heads, Table::Executions, Table::Journal, Table::Visibility, Table::Requests]
-        {
+        for table in [
+            Table::Runs,
+            Table::Heads,
+            Table::Executions,
+            Table::Journal,
+            Table::Visibility,
+            Table::Requests,
+            Table::Updates,
+        ] {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
         }

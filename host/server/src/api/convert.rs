@@ -15,8 +15,8 @@ use refrain_runtime::{self as runtime, OnTrap, RunStatus};
 use refrain_sandbox as sandbox;
 use serde_json::value::RawValue;
 
-use super::lifecycle;
 use super::problem::Refusal;
+use super::{lifecycle, updates};
 use crate::wire::{self, EncodedPayload, Json};
 
 /// A payload as its two fields: JSON as it is, or anything else encoded. Exactly one of them is there.
@@ -236,6 +236,7 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         pending_activities: run.pending_activities.iter().map(pending_activity).collect(),
         pending_timers: run.pending_timers.into_iter().map(pending_timer).collect(),
         pending_children: run.pending_children.into_iter().map(pending_child).collect(),
+        pending_updates: run.pending_updates.into_iter().map(updates::pending_out).collect(),
         mailbox_waiting: run.mailbox_waiting,
         cancel_requested: run.cancel_requested,
         journal_steps: run.journal_steps,

@@ -26,6 +26,7 @@ mod queries;
 mod task_queues;
 #[cfg(test)]
 mod tests;
+mod updates;
 mod workflows;
 
 use std::any::Any;
@@ -165,6 +166,7 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(history::workflow_history))
         .routes(routes!(workflows::signal_workflow))
         .routes(routes!(queries::query_workflow))
+        .routes(routes!(updates::update_workflow, updates::update_progress))
         .routes(routes!(workflows::cancel_workflow))
         .routes(routes!(workflows::terminate_workflow))
         .routes(routes!(workflows::resume_workflow))

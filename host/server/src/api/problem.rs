@@ -263,7 +263,7 @@ impl From<Error> for Refusal {
             Error::Invalid { .. } => Kind::Invalid,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Stale { .. } => Kind::StaleTask,
-            Error::Busy { .. } | Error::QueryBusy { .. } => Kind::Busy,
+            Error::Busy { .. } | Error::QueryBusy { .. } | Error::UpdateBusy { .. } => Kind::Busy,
             Error::Query { failure } => of_query(failure),
             Error::QueueFull { .. } => Kind::QueueFull,
             Error::Full => Kind::Full,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use refrain_runtime::{ListFilter, RunResult, SendSignal, StartWorkflow};
+use refrain_runtime::{ListFilter, RunResult, SendSignal, StartWorkflow, Target};
 use serde::Deserialize;
 
 use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, wait_time, workflow_id};
 use super::problem::Refusal;
-use super::{Host, convert, lifecycle};
+use super::{Host, convert, lifecycle, updates};
 use crate::suggest::nearest;
 use crate::wire::{
     self, CancelRequest, Description, Problem, ResumeRequest, SignalRequest, StartRequest, StartedRun,
@@ -72,7 +72,8 @@ pub(super) fn page_size(limit: Option<&str>) -> Result<usize, Refusal> {
 ///
 /// The answer comes when the start is durable. Of many starts with one id a single run is open at any time: what
 /// becomes of a start that finds one says `id_conflict_policy`, and of one that finds a run that has ended
-/// `id_reuse_policy`.
+/// `id_reuse_policy`. With an update the answer comes when that has come as far as is waited for, or the wait is over;
+/// its stage says which.
 #[utoipa::path(
     post,
     path = "/workflows",
@@ -84,7 +85,7 @@ pub(super) fn page_size(limit: Option<&str>) -> Result<usize, Refusal> {
         (status = 400, description = "A field is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No component defines the type", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The execution is running (`already-running`), its id may not be used again (`already-ran`), or several components define the type", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "The task queue has no room (`queue-full`)", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The task queue has no room (`queue-full`), or the run takes no more messages (`busy`)", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn start_workflow(
@@ -93,6 +94,9 @@ pub(super) async fn start_workflow(
     ApiJson(mut request): ApiJson<StartRequest>,
 ) -> Result<(StatusCode, Json<StartedRun>), Refusal> {
     let signal = lifecycle::signal_in(&mut request)?;
+    let update = request.update.take();
+    let update =
+        update.map(|update| updates::start_in(&host, update, request.request_id.as_deref())).transpose()?;
     let start_delay = lifecycle::length_in("start_delay", request.start_delay.as_deref())?;
     let start = StartWorkflow {
         workflow: request.workflow,
@@ -110,13 +114,20 @@ pub(super) async fn start_workflow(
         retry: request.retry.map(lifecycle::retry_in).transpose()?,
         start_delay: start_delay.unwrap_or_default(),
         signal,
+        update: update.as_ref().map(|update| update.update.clone()),
     };
     let started = host.runtime().start_workflow(&namespace, start).await?;
     let status = if started.created { StatusCode::CREATED } else { StatusCode::OK };
+    let run = Target { workflow_id: started.workflow_id.clone(), run_id: Some(started.run_id) };
+    let update = match update {
+        Some(update) => Some(update.answer(&host, &namespace, &run).await?),
+        None => None,
+    };
     let body = StartedRun {
         id: started.workflow_id.to_string(),
         run_id: started.run_id.to_string(),
         created: started.created,
+        update,
     };
     Ok((status, Json(body)))
 }

@@ -15,7 +15,7 @@ use crate::wire::Status;
 pub enum Exit {
     /// All went well.
     Ok = 0,
-    /// The workflow ended, but did not complete.
+    /// The workflow ended, but did not complete; or the update was rejected or failed.
     NotCompleted = 1,
     /// The command line, a file that it names, or the configuration is not right.
     Usage = 2,
@@ -25,7 +25,7 @@ pub enum Exit {
     Unreachable = 4,
     /// The host failed, or gave an answer that nobody understands.
     HostFailed = 5,
-    /// The workflow had not ended when the time was over.
+    /// The workflow had not ended when the time was over, or the update had not come so far.
     StillRunning = 6,
     /// The host cannot start: its address or its data directory is not to be had.
     CannotStart = 7,
@@ -40,12 +40,12 @@ impl Exit {
     pub const HELP: &'static str = "\
 Exit codes:
   0  all went well
-  1  the workflow ended, but failed, was canceled, was terminated or timed out
+  1  the workflow ended, but failed, was canceled, was terminated or timed out; or the update was rejected or failed
   2  the command line, a file that it names, or the configuration is not right
   3  the host refused the request
   4  no host answers
   5  the host failed, or gave an answer that cannot be understood
-  6  the workflow had not ended when the time was over
+  6  the workflow had not ended when the time was over, or the update had not come so far
   7  server: cannot start, its address or its data directory is not to be had
   70 server: the store failed; start again, nothing that was acknowledged is lost
   130  interrupted; a workflow that was waited for goes on

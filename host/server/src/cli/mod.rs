@@ -37,6 +37,8 @@ mod workflow_signal;
 mod workflow_start;
 mod workflow_terminate;
 mod workflow_unpause;
+mod workflow_update;
+mod workflow_update_result;
 
 use std::process::ExitCode;
 
@@ -135,6 +137,8 @@ enum WorkflowCommand {
     Result(workflow_result::AwaitResult),
     Signal(workflow_signal::Signal),
     Query(workflow_query::Query),
+    Update(workflow_update::Update),
+    UpdateResult(workflow_update_result::AwaitUpdate),
     Cancel(workflow_cancel::Cancel),
     Terminate(workflow_terminate::Terminate),
     Resume(workflow_resume::Resume),
@@ -216,6 +220,8 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::Result(result) => result.run(&context).await,
         WorkflowCommand::Signal(signal) => signal.run(&context).await,
         WorkflowCommand::Query(query) => query.run(&context).await,
+        WorkflowCommand::Update(update) => update.run(&context).await,
+        WorkflowCommand::UpdateResult(update) => update.run(&context).await,
         WorkflowCommand::Cancel(cancel) => cancel.run(&context).await,
         WorkflowCommand::Terminate(terminate) => terminate.run(&context).await,
         WorkflowCommand::Resume(resume) => resume.run(&context).await,

@@ -3,8 +3,11 @@
 use clap::Args;
 
 use super::input::{InputArgs, fresh_request_id, parse_json};
+use super::workflow_update::asks_for;
 use super::{CliError, Context, Ending, Exit, checked_duration};
-use crate::wire::{IdConflictPolicy, IdReusePolicy, Memo, RetryPolicy, StartRequest};
+use crate::wire::{
+    IdConflictPolicy, IdReusePolicy, Memo, RetryPolicy, StartRequest, StartUpdate, WaitForStage,
+};
 
 /// What a start takes.
 #[derive(Debug, Args)]
@@ -41,7 +44,7 @@ struct LifecycleArgs {
     /// Whether the id may be that of runs that have ended [default: allow].
     #[arg(long, value_name = "POLICY", help_heading = "Lifecycle")]
     id_reuse_policy: Option<IdReusePolicy>,
-    /// What a run of the id that has not ended means [default: fail; with --signal use-existing].
+    /// What a run of the id that has not ended means [default: fail; with --signal or --update use-existing].
     #[arg(long, value_name = "POLICY", help_heading = "Lifecycle")]
     id_conflict_policy: Option<IdConflictPolicy>,
     /// How long the execution may take, start delay, attempts and backoffs included.
@@ -59,6 +62,15 @@ struct LifecycleArgs {
     /// The signal's argument, as JSON.
     #[arg(long, value_name = "JSON", requires = "signal", help_heading = "Lifecycle")]
     signal_input: Option<String>,
+    /// Update-with-start: an update for the new run, or for the run of the id that has not ended.
+    #[arg(long, value_name = "NAME", conflicts_with = "signal", help_heading = "Lifecycle")]
+    update: Option<String>,
+    /// The update's argument, as JSON.
+    #[arg(long, value_name = "JSON", requires = "update", help_heading = "Lifecycle")]
+    update_input: Option<String>,
+    /// The update's own id; a new one unless given.
+    #[arg(long, value_name = "ID", requires = "update", help_heading = "Lifecycle")]
+    update_id: Option<String>,
     /// A run that failed or timed out is followed by another attempt: so many at most, the first one included; 0 for
     /// no limit. Each of these options has that effect.
     #[arg(long, value_name = "N", help_heading = "Retry")]
@@ -94,6 +106,17 @@ impl StartArgs {
         };
         let signal_input =
             lifecycle.signal_input.map(|json| parse_json(json, "--signal-input")).transpose()?;
+        let update_input =
+            lifecycle.update_input.map(|json| parse_json(json, "--update-input")).transpose()?;
+        let update_id = lifecycle.update_id;
+        let update = lifecycle.update.map(|name| StartUpdate {
+            name,
+            input: update_input,
+            update_id: Some(update_id.unwrap_or_else(fresh_request_id)),
+            // What the run makes of it is asked for later.
+            wait_for_stage: WaitForStage::Admitted,
+            ..StartUpdate::default()
+        });
         Ok(StartRequest {
             input: self.input.read()?,
             workflow: self.workflow,
@@ -113,6 +136,7 @@ impl StartArgs {
             signal: lifecycle.signal,
             signal_input,
             signal_input_payload: None,
+            update,
         })
     }
 }
@@ -145,6 +169,10 @@ impl Start {
             "{what} as run {}; `refrain workflow result {}` waits for it",
             started.run_id, started.id
         ));
+        if let Some(update) = &started.update {
+            let asks = asks_for(&started.id, update);
+            context.out.say(&format!("the update is {}; for its answer: {asks}", update.stage));
+        }
         Ok(Exit::Ok)
     }
 }
@@ -163,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_not_in_the_request() {
-        let cases: [(&[&str], &str); 5] = [
+        let cases: [(&[&str], &str); 6] = [
             (&[], r#"{"workflow":"order"}"#),
             (
                 &["--id-reuse-policy=allow-failed-only", "--id-conflict-policy=terminate-existing"],
@@ -181,6 +209,10 @@ mod tests {
                 &["--signal=go", "--signal-input=[1]"],
                 r#"{"workflow":"order","signal":"go","signal_input":[1]}"#,
             ),
+            (
+                &["--update=set", "--update-input=[1]", "--update-id=u"],
+                r#"{"workflow":"order","update":{"name":"set","input":[1],"update_id":"u","wait_for_stage":"admitted"}}"#,
+            ),
         ];
         for (options, expected) in cases {
             let command = Command::try_parse_from([&["x", "order"], options].concat()).expect("options");
@@ -191,10 +223,17 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_are_refused_before_the_host_is_asked() {
-        for option in
-            ["--run-timeout=soon", "--start-delay=-1s", "--id-reuse-policy=never", "--signal-input=1"]
-        {
-            assert!(Command::try_parse_from(["x", "order", option]).is_err(), "{option:?}");
+        let cases: [&[&str]; 7] = [
+            &["--run-timeout=soon"],
+            &["--start-delay=-1s"],
+            &["--id-reuse-policy=never"],
+            &["--signal-input=1"],
+            &["--update-input=1"],
+            &["--update-id=u"],
+            &["--update=u", "--signal=s"],
+        ];
+        for options in cases {
+            assert!(Command::try_parse_from([&["x", "order"], options].concat()).is_err(), "{options:?}");
         }
     }
 }

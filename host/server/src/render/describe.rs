@@ -122,6 +122,13 @@ pub fn description(run: &Description, beside: &Beside) -> String {
             "  #{op} {workflow} {id} (run {run_id}): {state}, at the end: {parent_close_policy}"
         );
     }
+    if !run.pending_updates.is_empty() {
+        text.push_str("\npending updates\n");
+    }
+    for update in &run.pending_updates {
+        let (id, name) = (&update.update_id, &update.name);
+        let _ = writeln!(text, "  {name} ({id})  {}, came {}", update.stage, time(update.at));
+    }
     text
 }
 
@@ -285,6 +292,8 @@ mod tests {
             "parent": {"id": "cart/42", "run_id": "r"}, "root": {"id": "visit/42", "run_id": "r"},
             "pending_children": [{"op": 5, "workflow": "ship", "id": "ship/42", "run_id": "0192f0c1-0000-7000-8000-000000000001",
                 "state": "started", "parent_close_policy": "abandon"}],
+            "pending_updates": [
+                {"update_id": "u-1", "name": "set-price", "stage": "accepted", "at": "2026-11-20T10:00:02Z"}],
             "waiting": "any event", "mailbox_waiting": 1, "cancel_requested": false, "journal_steps": 4, "journal_entries": 9,
             "journal_bytes": 2048, "resident": false
         });
@@ -328,6 +337,9 @@ mod tests {
 
             pending children
               #5 ship ship/42 (run 0192f0c1-0000-7000-8000-000000000001): started, at the end: abandon
+
+            pending updates
+              set-price (u-1)  accepted, came 2026-11-20 10:00:02Z
         "#]]
         .assert_eq(&description(&run, &beside(None, [])));
     }

@@ -17,6 +17,7 @@ mod payload;
 mod problem;
 mod query;
 mod task_queue;
+mod update;
 mod workflow;
 
 pub use activity::{
@@ -36,6 +37,7 @@ pub use query::{Consistency, QueryRequest, QueryResult};
 pub use task_queue::{
     ActivityTask, PollRequest, Poller, QueueLimits, QueuedActivity, TaskQueueInfo, TaskQueueList,
 };
+pub use update::{PendingUpdate, StartUpdate, UpdateRequest, UpdateResult, UpdateStage, WaitForStage};
 pub use workflow::{
     CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, Paused, PendingActivity,
     PendingChild, PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest,

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::lifecycle::{IdConflictPolicy, IdReusePolicy, RetryPolicy};
 use super::payload::{EncodedPayload, Failure, Json, present};
+use super::update::{PendingUpdate, StartUpdate, UpdateResult};
 
 /// What its owner keeps with a run, by name.
 pub type Memo = BTreeMap<String, Json>;
@@ -51,7 +52,8 @@ pub struct StartRequest {
     /// Whether the id may be that of runs that have ended; `allow` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_reuse_policy: Option<IdReusePolicy>,
-    /// What a run of the id that has not ended means; `fail` by default, and with a signal `use-existing`.
+    /// What a run of the id that has not ended means; `fail` by default, and with a signal or an update
+    /// `use-existing`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_conflict_policy: Option<IdConflictPolicy>,
     /// How long the execution may take, with all runs of its chain, start delay and backoffs included; no limit when
@@ -81,6 +83,10 @@ pub struct StartRequest {
     /// The signal's argument, when it is not JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal_input_payload: Option<EncodedPayload>,
+    /// Update-with-start: the same with an update, and the answer waits for what becomes of it. Not together with a
+    /// signal. Where the run's chain has an update of this id, that is the one that is meant, and nothing is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<StartUpdate>,
 }
 
 /// The answer to a start.
@@ -93,6 +99,9 @@ pub struct StartedRun {
     /// `false` when the run was there before: made by a start with the same request id, or one that the id conflict
     /// policy uses.
     pub created: bool,
+    /// How far the update of an update-with-start has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateResult>,
 }
 
 /// Sends a signal to a run.
@@ -360,6 +369,9 @@ pub struct Description {
     /// The children that have not ended.
     #[serde(default)]
     pub pending_children: Vec<PendingChild>,
+    /// The updates that have no answer.
+    #[serde(default)]
+    pub pending_updates: Vec<PendingUpdate>,
     /// How many mailbox entries it has not taken yet.
     pub mailbox_waiting: u64,
     /// Whether someone asked it to end early.

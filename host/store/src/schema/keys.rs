@@ -326,6 +326,13 @@ impl Prefix {
         Self::run_at(key, self.bytes.len())
     }
 
+    /// The id that a key among those of [`RunKey::updates`] ends with; `None` when it is none.
+    pub fn update_of(&self, key: &[u8]) -> Option<String> {
+        // Its length stands before it.
+        let id = key.get(self.bytes.len() + 1..)?;
+        String::from_utf8(id.to_vec()).ok()
+    }
+
     /// The op that a key of an activity or a heartbeat, or the number that a key of an arrival ends with.
     pub fn last_number(key: &[u8]) -> Option<u64> {
         let at = key.len().checked_sub(8)?;
@@ -402,6 +409,19 @@ mod tests {
             let other = Key::current_run(&ns, &id(other)).bytes;
             assert!(other < runs.bytes || other >= runs.end());
         }
+    }
+
+    #[test]
+    fn the_updates_of_a_chain_lie_together_and_give_back_their_ids() {
+        let (chain, other) = (run(&namespace("default"), 1), run(&namespace("default"), 2));
+        let range = chain.updates();
+        for id in ["a", "ab", "ä/b"] {
+            let key = chain.update(id).bytes;
+            assert!(range.bytes <= key && key < range.end());
+            assert_eq!(range.update_of(&key).as_deref(), Some(id));
+            assert!(other.update(id).bytes >= range.end());
+        }
+        assert_eq!(range.update_of(&range.bytes), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bad_activity_input;
 mod bad_input;
 mod document;
 mod lifecycle;
+mod updates;
 mod workflows;
 
 use std::collections::BTreeSet;
@@ -197,7 +198,22 @@ fn scripts() -> ScriptedGuests {
                             name => host.answer(request, Outcome::Failed(no(name)))?,
                         }
                     }
-                    Event::Finished { .. } | Event::Update { .. } => {}
+                    Event::Update { request, name, input, .. } => {
+                        let late = || Failure::new(FailureKind::Application, "TooLate", "the order was sent");
+                        match name.as_str() {
+                            "refuse" => host.reject(request, late())?,
+                            "hold" => host.accept(request)?,
+                            "echo" | "fail" => {
+                                host.accept(request)?;
+                                let failed = name == "fail";
+                                let outcome =
+                                    if failed { Outcome::Failed(late()) } else { Outcome::Completed(input) };
+                                host.complete(request, outcome)?;
+                            }
+                            _ => {}
+                        }
+                    }
+                    Event::Finished { .. } => {}
                 }
             }
         }
