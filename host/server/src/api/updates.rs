@@ -184,7 +184,7 @@ pub(super) fn start_in(
     request_id: Option<&str>,
 ) -> Result<StartsWith, Refusal> {
     let input = convert::payload_in("update.input", update.input, update.input_payload)?;
-    let wait = wait_time(update.wait.as_deref(), WAIT)?;
+    let wait = wait_time(update.wait.as_deref(), WAIT).map_err(|refusal| refusal.about("update.wait"))?;
     let update_id = update_id(host, update.update_id.or_else(|| request_id.map(str::to_owned)))?;
     let sent = SendUpdate { update_id, name: update.name, input };
     Ok(StartsWith { update: sent, stage: update.wait_for_stage, wait })

@@ -152,6 +152,7 @@ async fn updates_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
     for more in [
         json!({"update": {}}),
         json!({"update": {"name": ""}}),
+        json!({"update": {"name": "echo", "wait": "soon"}}),
         json!({"update": {"name": "echo"}, "signal": "go"}),
     ] {
         let mut body = json!({"workflow": "listen", "id": "two"});
@@ -165,7 +166,72 @@ async fn updates_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
     fixture.get("/v1/workflows/one/result?wait=30s").await;
     let closed = update(&fixture, "echo", json!({})).await;
     assert_eq!((closed.status, closed.text("code").as_str()), (409, "closed"), "{}", closed.body);
-    expect![[""]].assert_eq(&all);
+    expect![[r#"
+        {"wait_for_stage":"complete"}
+          400 invalid [wait_for_stage]
+          wait_for_stage: unknown variant `complete`, expected one of `admitted`, `accepted`, `completed` at line 1 column 28
+          did you mean `completed`?
+        {"wait":"soon"}
+          400 invalid [wait]
+          "soon" is not a length of time
+          write it like 30s or 500ms; more than 60 s is cut to that
+        {"update_id":""}
+          400 invalid [update_id]
+          update_id is empty: give it at least one character
+          correct the value and send the request again
+        {"update_id":".."}
+          400 invalid [update_id]
+          ".." cannot be part of a URL
+          choose another name: `.` and `..` have a meaning of their own in paths
+        {"update_id":"a\nb"}
+          400 invalid [update_id]
+          update_id "a\nb" contains the control character '\n': use printable characters
+          correct the value and send the request again
+        {"name":"echo"}
+          400 invalid [name]
+          unknown field `name`, expected one of `input`, `input_payload`, `update_id`, `run_id`, `wait_for_stage`, `wait` at line 1 column 7
+          see /openapi.json for the fields and their types
+        {"run_id":"one"}
+          400 invalid [run_id]
+          run id "one" is not a UUID: copy it from `workflow list` or from the start's answer
+          leave it out for the execution's current run
+        ?wait_for_stage=rejected
+          400 invalid [wait_for_stage]
+          "rejected" is not a stage to wait for
+          use one of admitted, accepted, completed
+        ?stage=admitted
+          400 invalid [stage]
+          unknown field `stage`, expected one of `run_id`, `wait_for_stage`, `wait`
+          see /openapi.json for the fields and their types
+        ?wait=-1s
+          400 invalid [wait]
+          "-1s" is not a length of time
+          write it like 30s or 500ms; more than 60 s is cut to that
+
+          404 not-found
+          there is no update "unknown"
+          check the spelling and the namespace, or list what there is
+        {"update":{}}
+          400 invalid [update.name]
+          update: missing field `name` at line 1 column 23
+          see /openapi.json for the fields and their types
+        {"update":{"name":""}}
+          400 invalid [update]
+          update is empty: give it at least one character
+          correct the value and send the request again
+        {"update":{"name":"echo","wait":"soon"}}
+          400 invalid [update.wait]
+          "soon" is not a length of time
+          write it like 30s or 500ms; more than 60 s is cut to that
+        {"signal":"go","update":{"name":"echo"}}
+          400 invalid [update]
+          update comes with a signal, and a start has one message at most: send the signal when the start is answered
+          correct the value and send the request again
+        no such workflow
+          404 not-found
+          there is no workflow "nobody"
+          check the spelling and the namespace, or list what there is
+    "#]].assert_eq(&all);
 }
 
 #[tokio::test]
@@ -178,7 +244,12 @@ async fn more_updates_than_a_run_takes_are_refused_for_now() {
     }
     let one_more = update(&fixture, "hold", held(100)).await;
     assert_eq!(one_more.headers["retry-after"], "1");
-    expect![[""]].assert_eq(&shown("one more", &one_more));
+    expect![[r#"
+        one more
+          429 busy
+          workflow "one" has 100 updates that wait for an answer, and takes no more
+          send more slowly: try again when some of them have their answers
+    "#]].assert_eq(&shown("one more", &one_more));
     // One that is there is answered all the same.
     assert_eq!(update(&fixture, "hold", held(7)).await.status, 200);
     assert_eq!(fixture.post("/v1/workflows/one/terminate", "{}").await.status, 204);
