@@ -249,7 +249,8 @@ async fn more_updates_than_a_run_takes_are_refused_for_now() {
           429 busy
           workflow "one" has 100 updates that wait for an answer, and takes no more
           send more slowly: try again when some of them have their answers
-    "#]].assert_eq(&shown("one more", &one_more));
+    "#]]
+    .assert_eq(&shown("one more", &one_more));
     // One that is there is answered all the same.
     assert_eq!(update(&fixture, "hold", held(7)).await.status, 200);
     assert_eq!(fixture.post("/v1/workflows/one/terminate", "{}").await.status, 204);
