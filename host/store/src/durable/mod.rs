@@ -23,6 +23,7 @@ mod core;
 mod dir;
 mod entry;
 mod log;
+mod pinning;
 #[cfg(test)]
 mod sim_disk;
 mod state;

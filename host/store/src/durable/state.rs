@@ -7,6 +7,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
+use super::pinning::pin_open_runs;
 use super::tail::{Layer, RowChange};
 use super::{STATE_FILE, database_error};
 use crate::batch::Table;
@@ -26,7 +27,8 @@ const STEPS: [Step; FORMAT as usize - 1] = [
     |state| {
         [Table::Outbox, Table::Children, Table::Updates, Table::Pinned]
             .into_iter()
-            .try_for_each(|table| state.open_table(definition(table)).map(drop))
+            .try_for_each(|table| state.open_table(definition(table)).map(drop))?;
+        pin_open_runs(state)
     },
 ];
 
@@ -37,7 +39,8 @@ const OWN_APPLIED: &str = "applied_seq";
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
-fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+/// How the database knows a table.
+pub(super) fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
     TableDefinition::new(table.name())
 }
 

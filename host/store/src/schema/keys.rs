@@ -239,6 +239,16 @@ impl Key {
         Builder::new(namespace).name(name).number(u64::from(version)).key(Table::ComponentVersions)
     }
 
+    /// Where the row of a version is while it is decided whether the version can be deleted: beside its place, in which
+    /// it has to be for a run to begin.
+    pub fn retired_version(namespace: &Namespace, name: &str, version: u32) -> Self {
+        Builder::new(namespace)
+            .name(name)
+            .number(u64::from(version))
+            .byte(u8::MAX)
+            .key(Table::ComponentVersions)
+    }
+
     /// How often a host has opened this store.
     pub fn boot() -> Self {
         Self { table: Table::Meta, bytes: Bytes::from_static(b"boot") }

@@ -174,7 +174,12 @@ impl Head {
     /// Whether there is something to do for the run that nothing else brings about: its first step, or what
     /// has arrived.
     pub fn has_work(&self) -> bool {
-        self.delayed_until.is_none() && (self.records == 0 || self.arrivals > 0)
+        self.delayed_until.is_none() && (!self.has_begun() || self.arrivals > 0)
+    }
+
+    /// Whether the run has made a step. One that was only moved has a record, and none.
+    pub fn has_begun(&self) -> bool {
+        self.journal_entries > 0
     }
 
     /// Whether a boot is to wake the run.
@@ -338,6 +343,11 @@ pub struct ComponentName {
     /// The version that new runs get.
     #[n(0)]
     pub current: u32,
+    /// The highest number that a version of it has had: no number is given twice, also when its version was deleted.
+    /// Lower than a version's where it is absent.
+    #[n(1)]
+    #[cbor(default)]
+    pub newest: u32,
 }
 
 /// One version of a component's name. Immutable.
@@ -467,5 +477,18 @@ mod tests {
         };
         let format_2 = b"\x8c\x01\x03\x02\x01\x04\x05\xf6\xf6\xf6\xf4\x01\x06";
         assert_eq!(codec::decode::<Head>("head", format_2).expect("a head"), old);
+    }
+
+    #[test]
+    fn a_component_of_the_time_before_deletions_has_given_no_number_that_is_gone() {
+        let old = codec::decode::<ComponentName>("component", b"\x81\x07").expect("a component's name");
+        assert_eq!(old, ComponentName { current: 7, newest: 0 });
+    }
+
+    #[test]
+    fn a_run_that_was_moved_before_its_first_step_has_yet_to_make_it() {
+        let format_2 = b"\x8c\x01\x01\x02\x00\x00\x00\xf6\xf6\xf6\xf4\x00\x00";
+        let moved = codec::decode::<Head>("head", format_2).expect("a head");
+        assert!((moved.records, moved.has_begun(), moved.is_ready()) == (1, false, true), "{moved:?}");
     }
 }
