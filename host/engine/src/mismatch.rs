@@ -21,6 +21,8 @@ pub struct Mismatch {
     pub differences: Vec<Difference>,
     /// Why that is likely, most likely first.
     pub likely_causes: Vec<&'static str>,
+    /// The code made no call there: it trapped, with this message.
+    pub trap: Option<String>,
 }
 
 /// A field in which two calls differ.
@@ -55,6 +57,7 @@ impl Mismatch {
             likely_causes: vec![
                 "the journal is damaged: reset the run to a step before, or restore a backup",
             ],
+            trap: None,
         }
     }
 
@@ -71,6 +74,10 @@ impl Mismatch {
             attempted: describe_attempt(attempt),
             likely_causes: likely_causes(recorded, attempt, &differences),
             differences,
+            trap: match attempt {
+                Attempt::Call(_) => None,
+                Attempt::Trap(message) => Some((*message).to_owned()),
+            },
         }
     }
 }

@@ -378,6 +378,11 @@ async fn begin_child(
         if start::begin(shared, &started, run, current, wants).await? {
             return Ok(Some(Ok(())));
         }
+        match start::check_code(shared, &started).await {
+            Ok(()) => {}
+            Err(error @ Error::NotFound { .. }) => return Ok(Some(Err(not_found(&wanted, &error)))),
+            Err(other) => return Err(other),
+        }
     }
     let id = wanted.workflow_id;
     Err(Error::Internal(format!("the start of {id:?} lost {CONTINUATIONS} races: try again")))
@@ -398,6 +403,12 @@ fn already_exists(wanted: &Started, error: &Error) -> Failure {
         wanted.workflow
     );
     Failure::new(FailureKind::Host, "already-exists", message)
+}
+
+/// The child's code was deleted since its parent chose it.
+fn not_found(wanted: &Started, error: &Error) -> Failure {
+    let message = format!("child workflow {:?} was not started: {error}; {}", wanted.workflow, error.hint());
+    Failure::new(FailureKind::Host, "not-found", message)
 }
 
 /// Both ops of a child that was canceled before it began end so.

@@ -11,6 +11,7 @@ use refrain_store::{CommitError, StoreError};
 
 use crate::queues::QueueFull;
 use crate::rows::Unreadable;
+use crate::version_types::Verdict;
 
 /// Why the runtime refused. Each has a [`hint`](Self::hint).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +77,44 @@ pub enum Error {
         run_id: RunId,
         /// Where it stands.
         status: RunStatus,
+    },
+    /// Runs that have not ended need the version.
+    #[error("{runs} open {} pinned to version {version} of component {component:?}", if *runs == 1 { "run is" } else { "runs are" })]
+    VersionInUse {
+        /// The component.
+        component: String,
+        /// The version.
+        version: u32,
+        /// How many runs.
+        runs: u64,
+    },
+    /// New runs get the version.
+    #[error("version {version} of component {component:?} is its current one, which new runs get")]
+    CurrentVersion {
+        /// The component.
+        component: String,
+        /// The version.
+        version: u32,
+    },
+    /// A run cannot be moved, because the other code would not replay it.
+    #[error("workflow {id:?} (run {run_id}) stays as it is: {}", verdict)]
+    Diverges {
+        /// The execution.
+        id: String,
+        /// The run.
+        run_id: RunId,
+        /// How its replay ended.
+        verdict: Box<Verdict>,
+    },
+    /// There is no move that could be undone.
+    #[error("workflow {id:?} (run {run_id}) has no move to undo: {reason}")]
+    NothingToUndo {
+        /// The execution.
+        id: String,
+        /// The run.
+        run_id: RunId,
+        /// Why.
+        reason: &'static str,
     },
     /// A value is not acceptable.
     #[error("{field} {message}")]
@@ -144,6 +183,14 @@ pub enum Error {
         /// What there is too much of.
         what: String,
     },
+    /// Too many components' open runs are being checked or moved.
+    #[error(
+        "the open runs of {limit} components are being checked or moved, which is all that a host does at once"
+    )]
+    SweepBusy {
+        /// How many a host takes at once.
+        limit: usize,
+    },
     /// The disk is nearly full.
     #[error("the host's disk is nearly full, and what is left is kept for running work")]
     Full,
@@ -200,11 +247,20 @@ impl Error {
             | Self::AlreadyRan { .. }
             | Self::Ambiguous { .. }
             | Self::NotClosed { .. }
+            | Self::VersionInUse { .. }
+            | Self::CurrentVersion { .. }
+            | Self::NothingToUndo { .. }
             | Self::Closed { .. } => ErrorKind::Conflict,
+            Self::Diverges { verdict, .. } => match &**verdict {
+                Verdict::Unavailable(_) => ErrorKind::Busy,
+                _ => ErrorKind::Conflict,
+            },
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Stale { .. } => ErrorKind::Stale,
-            Self::Busy { .. } | Self::QueryBusy { .. } | Self::UpdateBusy { .. } => ErrorKind::Busy,
+            Self::Busy { .. } | Self::QueryBusy { .. } | Self::UpdateBusy { .. } | Self::SweepBusy { .. } => {
+                ErrorKind::Busy
+            }
             Self::Query { .. } => ErrorKind::Query,
             Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::Full => ErrorKind::Full,
@@ -226,6 +282,17 @@ impl Error {
             Self::Ambiguous { .. } => "say which with `component`",
             Self::UnknownWorkflow { .. } => "upload a component that defines it, or check the spelling",
             Self::Closed { .. } => "start the workflow again under this id, or address another run",
+            Self::VersionInUse { .. } => {
+                "wait for their end, or move them: `refrain component check` lists them and says whether another version would replay them, and `refrain component move` moves those that it would"
+            }
+            Self::CurrentVersion { .. } => {
+                "make another version the current one first: upload one, or `refrain component activate`"
+            }
+            Self::Diverges { verdict, .. } if matches!(**verdict, Verdict::Unavailable(_)) => "try again",
+            Self::Diverges { .. } => {
+                "keep the calls that the journal has in the code, with `version` or `patched` where it changes, and try a version of that"
+            }
+            Self::NothingToUndo { .. } => "move it to the version that it is to have",
             Self::NotClosed { .. } => "terminate it first, or wait for its end",
             Self::Invalid { .. } => "correct the value and send the request again",
             Self::TooLarge { .. } => "keep large values in a file or an object store and pass a reference",
@@ -237,6 +304,7 @@ impl Error {
             Self::Query { failure } => query_hint(failure),
             Self::QueryBusy { .. } => "try again; `consistency` stale asks without waiting for the run",
             Self::UpdateBusy { .. } => "send more slowly: try again when some of them have their answers",
+            Self::SweepBusy { .. } => "try again when one of them is through",
             Self::Full => "free some disk space on the host",
             Self::Changing { .. } => "send it again",
             Self::ShuttingDown => "try again when the host is back",

@@ -85,6 +85,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         .collect();
     // A run that has ended has none.
     let children = rows::read_children(&*shared.store, key)?;
+    let code = head.code.unwrap_or_else(|| started.code());
     Ok(Description {
         summary: RunSummary {
             workflow_id: started.workflow_id,
@@ -96,9 +97,10 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         },
         task_queue: started.task_queue.clone(),
         attempt: started.attempt,
-        component: started.component,
-        version: started.version,
-        digest: started.digest,
+        component: code.component,
+        version: code.version,
+        digest: code.digest,
+        started_version: started.version,
         input: started.input,
         parent: started.parent,
         root: started.root,

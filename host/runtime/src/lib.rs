@@ -20,6 +20,9 @@
 //! | `recovery` | what a boot finds and wakes |
 //! | `queries` | questions to runs, which change nothing |
 //! | `updates` | messages whose senders wait for an answer |
+//! | `components`, `versions` | names, their versions, and what needs them |
+//! | `preflight`, `moves` | other code for open runs: whether it would replay them, and giving it to them |
+//! | `sweep` | something done to each of a component's open runs |
 //!
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
 //! nobody is answered, before what caused it is durable.
@@ -36,10 +39,12 @@ mod error;
 mod executor;
 mod histories;
 mod inspect;
+mod moves;
 mod new_run;
 mod options;
 mod owner;
 mod placing;
+mod preflight;
 mod queries;
 mod queues;
 mod recovery;
@@ -50,11 +55,14 @@ mod runtime;
 mod shared;
 mod stale;
 mod start;
+mod sweep;
 mod task_token;
 mod tasks;
 mod timers;
 mod types;
 mod updates;
+mod version_types;
+mod versions;
 mod watchers;
 
 pub use activity_types::*;
@@ -64,3 +72,4 @@ pub use options::Options;
 pub use runtime::{Health, Runtime};
 pub use types::*;
 pub use updates::{PendingUpdate, SendUpdate, UpdateProgress, UpdateStatus, WaitStage};
+pub use version_types::*;

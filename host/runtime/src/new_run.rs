@@ -57,6 +57,13 @@ impl NewRun {
         Self { key, started, stored, messages }
     }
 
+    /// What must be there for it to begin: the row of its code. Else it would begin without one when that is deleted
+    /// at the same time.
+    pub(crate) fn requires(&self) -> Key {
+        let Started { namespace, component, version, .. } = &*self.started;
+        Key::component_version(namespace, component, *version)
+    }
+
     /// Its rows.
     pub(crate) fn rows(&self) -> Vec<(Key, Bytes)> {
         let Self { key, started, stored, messages } = self;
@@ -77,6 +84,7 @@ impl NewRun {
             (Key::run_of(&key.namespace, &started.workflow_id, &key.run), Bytes::new()),
             (key.visibility(None, started.at), listed.clone()),
             (key.visibility(Some(stored.head.status), started.at), listed),
+            (key.pinned(&started.code()), Bytes::new()),
         ];
         if stored.head.is_ready() {
             rows.push((key.ready(), Bytes::new()));

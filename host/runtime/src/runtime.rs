@@ -34,7 +34,7 @@ use crate::types::{
 pub(crate) const MAX_REASON_BYTES: usize = 4_096;
 
 /// How often a message follows an execution to its next run: each time means that another run has begun.
-const CONTINUATIONS: usize = 16;
+pub(crate) const CONTINUATIONS: usize = 16;
 
 /// Owns all runs of a store. Clones are the same runtime.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ impl Runtime {
         options: Options,
     ) -> Result<Self, Error> {
         let boot = recovery::next_boot(&*store).await?;
-        let components = Components::load(&*store, &options.namespaces)?;
+        let components = Components::load(&*store, &options.namespaces).await?;
         let executor = Executor::new(&plugins)?;
         let (queues, assigned) = Queues::new(Arc::clone(&clock), queues_config(&options), executor.offers());
         queues.hold();
@@ -471,7 +471,7 @@ async fn fire_timers(shared: Arc<Shared>, namespace: Namespace) {
 
 /// Does something to its end, even if who asked for it goes away meanwhile: between a commit and what must
 /// follow it nothing may be dropped.
-async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(work).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
@@ -484,7 +484,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
 
-fn check_reason(reason: &str) -> Result<(), Error> {
+pub(crate) fn check_reason(reason: &str) -> Result<(), Error> {
     if reason.len() <= MAX_REASON_BYTES {
         return Ok(());
     }

@@ -25,6 +25,7 @@ use crate::queries::Queries;
 use crate::queues::Queues;
 use crate::registry::Registry;
 use crate::residents::Residents;
+use crate::sweep::SWEEPS;
 use crate::timers::Timers;
 use crate::watchers::Watchers;
 
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) histories: Histories,
     pub(crate) queries: Queries,
+    /// Bounds the sweeps over the open runs of components.
+    pub(crate) sweeps: Arc<Semaphore>,
     /// Bounds the runs that replay or execute their first step at once.
     pub(crate) loading: Arc<Semaphore>,
     timers: HashMap<Namespace, Timers>,
@@ -94,6 +97,7 @@ impl Shared {
             watchers: Watchers::default(),
             histories: Histories::default(),
             queries: Queries::new(options.query_slots),
+            sweeps: Arc::new(Semaphore::new(SWEEPS)),
             loading: Arc::new(Semaphore::new(options.loading_slots)),
             timers,
             shutdown: CancellationToken::new(),

@@ -38,12 +38,11 @@ pub(crate) async fn start_workflow(
     request: StartWorkflow,
 ) -> Result<StartedWorkflow, Error> {
     check(&request)?;
-    let component = shared.components.resolve(
-        namespace,
-        &request.workflow,
-        request.component.as_deref(),
-        request.version,
-    )?;
+    let StartWorkflow { workflow, component, version, digest, .. } = &request;
+    let component = match digest {
+        None => shared.components.resolve(namespace, workflow, component.as_deref(), *version),
+        Some(digest) => shared.components.resolve_code(namespace, workflow, component.as_deref(), *digest),
+    }?;
     let run_id = shared.new_run_id()?;
     // Where the id is made here, a repeated start can be known by its request alone.
     let anonymous = request.request_id.as_deref().filter(|_| request.id.is_none());
@@ -244,7 +243,11 @@ impl Start {
         }
         let (run, changes) = self.draft(shared.boot);
         batch.changes.extend(changes);
-        begin(shared, &self.started, run, current, batch).await
+        let begun = begin(shared, &self.started, run, current, batch).await?;
+        if !begun {
+            check_code(shared, &self.started).await?;
+        }
+        Ok(begun)
     }
 
     /// Is answered with a run that has not ended, which gets the signal or the update. False: it has ended meanwhile.
@@ -308,6 +311,8 @@ pub(crate) async fn begin(
             batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
         }
     };
+    let code = run.requires();
+    batch = batch.require_present(code.table, code.bytes);
     for (key, row) in run.rows() {
         batch = batch.put(key.table, key.bytes, row);
     }
@@ -319,6 +324,20 @@ pub(crate) async fn begin(
         Err(CommitError::Conflict { .. }) => Ok(false),
         Err(other) => Err(other.into()),
     }
+}
+
+/// Refuses a start whose version was deleted since it was chosen.
+///
+/// # Errors
+/// [`Error::NotFound`] when it was.
+pub(crate) async fn check_code(shared: &Shared, started: &Started) -> Result<(), Error> {
+    let Started { namespace, component, version, .. } = started;
+    let place = Key::component_version(namespace, component, *version);
+    if shared.store.get(place.table, &place.bytes)?.is_some() {
+        return Ok(());
+    }
+    shared.components.decided().await;
+    shared.components.version(namespace, component, Some(*version)).map(drop)
 }
 
 /// Whether an id may be used again whose latest run has ended so.
@@ -350,6 +369,12 @@ fn check(request: &StartWorkflow) -> Result<(), Error> {
     let memo: usize = request.memo.iter().map(|(key, value)| key.len() + value.size()).sum();
     within_payload_limit("input", request.input.size())?;
     within_payload_limit("memo", memo)?;
+    if let (Some(version), Some(_)) = (request.version, request.digest) {
+        return Err(Error::Invalid {
+            field: "digest".to_owned(),
+            message: format!("stands beside version {version}: give one of the two"),
+        });
+    }
     if let Some(signal) = &request.signal {
         check_name("signal", &signal.name)?;
         within_payload_limit("signal_input", signal.input.size())?;

@@ -78,6 +78,8 @@ pub struct StartWorkflow {
     pub component: Option<String>,
     /// The version of the component; `None`: the current one.
     pub version: Option<u32>,
+    /// The code, instead of a version: the newest version that has it.
+    pub digest: Option<Digest>,
     /// A repeated start with the same key is the same start.
     pub request_id: Option<String>,
     /// Where activities go that name no queue; `None`: `default`.
@@ -133,6 +135,7 @@ impl StartWorkflow {
             input,
             component: None,
             version: None,
+            digest: None,
             request_id: None,
             task_queue: None,
             memo: Vec::new(),
@@ -230,12 +233,14 @@ pub struct Description {
     pub task_queue: String,
     /// Counts the attempts of the run's own retry policy, from 1.
     pub attempt: u32,
-    /// The component's name when the run started.
+    /// The name of the component that executes the run now; for a run that has ended, that did last.
     pub component: String,
     /// The version of that name.
     pub version: u32,
     /// The code.
     pub digest: Digest,
+    /// The version that the run started with.
+    pub started_version: u32,
     /// The workflow's argument.
     pub input: Payload,
     /// The run that started this one as its child.

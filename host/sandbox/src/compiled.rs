@@ -82,6 +82,12 @@ impl CompiledCode {
         }
     }
 
+    /// Removes a compiled component.
+    pub(crate) fn remove(&self, backend: &Backend, digest: Digest) {
+        let name = name(backend, digest);
+        [CODE, SUM].iter().for_each(|ending| remove(&self.path(&name, ending)));
+    }
+
     fn write(&self, name: &str, ending: &str, bytes: &[u8]) -> io::Result<()> {
         let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.directory.join(format!("{}-{number}.{UNFINISHED}", std::process::id()));

@@ -163,6 +163,12 @@ impl Sandbox {
         .boxed()
     }
 
+    /// Lets go of a component that nothing needs any more, and of what was compiled of it. Guests that execute it go
+    /// on; it can be opened again as long as the source has it. Blocks.
+    pub fn forget(&self, digest: Digest) {
+        self.0.library.remove(digest);
+    }
+
     /// How many guests may be resident at once: evict before. Further ones are refused as unavailable.
     pub fn max_resident(&self) -> usize {
         self.0.max_resident

@@ -111,6 +111,12 @@ impl Library {
         drop(self.entry(key, || futures::future::ready(Ok(ready)).boxed().shared()));
     }
 
+    /// Lets go of a component and of its compiled code, also that on disk. Guests that execute it go on. Blocks.
+    pub(crate) fn remove(&self, digest: Digest) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, of), _| *of != digest);
+        self.loader.remove(digest);
+    }
+
     fn entry(&self, key: (u32, Digest), load: impl FnOnce() -> Loading) -> Loading {
         let last_use = self.uses.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,6 +209,12 @@ impl Loader {
     pub(crate) fn keep(&self, digest: Digest, compiled: &Compiled) {
         if let Some(directory) = self.compiled.as_ref().filter(|_| compiled.fresh) {
             directory.keep(&compiled.backend, digest, &compiled.component);
+        }
+    }
+
+    fn remove(&self, digest: Digest) {
+        if let Some(directory) = &self.compiled {
+            self.backends.all().for_each(|backend| directory.remove(backend, digest));
         }
     }
 

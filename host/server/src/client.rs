@@ -3,6 +3,7 @@
 //! Every answer comes with its own text ([`Answer::text`]), so that what is printed as JSON is what the host said,
 //! byte for byte.
 
+mod lines;
 mod stream;
 
 use std::fmt;
@@ -14,13 +15,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+pub use self::lines::LineStream;
 pub use self::stream::{EventStream, StreamEvent};
 use crate::wire::{
-    CancelActivity, CancelRequest, CompleteActivity, ComponentDetail, ComponentList, Deleted, Description,
-    Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage, PauseActivity, PauseRequest,
-    Problem, QueryRequest, QueryResult, ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest,
-    StartedRun, TaskQueueInfo, TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest,
-    UpdateActivityOptions, UpdateRequest, UpdateResult, UploadedComponent, WaitForStage, WorkflowList,
+    ActivateRequest, CancelActivity, CancelRequest, CheckRequest, CompleteActivity, ComponentDetail,
+    ComponentList, Deleted, Description, Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage,
+    MoveRequest, MoveRunsRequest, MovedRun, PauseActivity, PauseRequest, Problem, QueryRequest, QueryResult,
+    ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo,
+    TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest, UpdateActivityOptions, UpdateRequest,
+    UpdateResult, UploadedComponent, VersionList, WaitForStage, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -31,6 +34,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const SHOWN_ANSWER: usize = 300;
 /// The media type of requests and answers.
 const JSON: &str = "application/json";
+/// The media type of answers that are a JSON value on each line.
+const JSON_LINES: &str = "application/x-ndjson";
 /// The namespace whose paths need not name it.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -209,6 +214,61 @@ impl Client {
         self.get(&["components", name], Vec::new(), Duration::ZERO).await
     }
 
+    /// Lists a component's versions with what needs them.
+    pub async fn versions(&self, name: &str) -> Result<Answer<VersionList>, ClientError> {
+        self.get(&["components", name, "versions"], Vec::new(), Duration::ZERO).await
+    }
+
+    /// Makes a version of a component the current one.
+    pub async fn activate_version(&self, name: &str, version: u32) -> Result<(), ClientError> {
+        let path = ["components", name, "versions", &version.to_string(), "activate"];
+        self.done(self.json(&path, &ActivateRequest {})?).await
+    }
+
+    /// Deletes a version of a component.
+    pub async fn delete_version(&self, name: &str, version: u32) -> Result<(), ClientError> {
+        let path = ["components", name, "versions", &version.to_string()];
+        self.done(self.request(Method::DELETE, &path, JSON, Vec::new())).await
+    }
+
+    /// Checks open runs against a component that is no version yet.
+    pub async fn check_component(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        request: CheckRequest,
+    ) -> Result<LineStream, ClientError> {
+        let CheckRequest { sample, runs, workflow, from_version } = request;
+        let query = optional("sample", sample)
+            .chain(optional("runs", (!runs.is_empty()).then(|| runs.join(","))))
+            .chain(optional("workflow", workflow))
+            .chain(optional("from_version", from_version))
+            .collect();
+        let request = self.request(Method::POST, &["components", name, "check"], JSON_LINES, query);
+        self.lines(request.header(CONTENT_TYPE, "application/wasm").body(bytes)).await
+    }
+
+    /// Checks open runs against a version of their component.
+    pub async fn check_version(
+        &self,
+        name: &str,
+        version: u32,
+        request: &CheckRequest,
+    ) -> Result<LineStream, ClientError> {
+        let path = ["components", name, "versions", &version.to_string(), "check"];
+        self.lines(self.json(&path, request)?).await
+    }
+
+    /// Moves the open runs of a component to one of its versions.
+    pub async fn move_runs(&self, name: &str, request: &MoveRunsRequest) -> Result<LineStream, ClientError> {
+        self.lines(self.json(&["components", name, "move"], request)?).await
+    }
+
+    /// Moves a run to other code.
+    pub async fn move_run(&self, id: &str, request: &MoveRequest) -> Result<Answer<MovedRun>, ClientError> {
+        self.read(self.json(&["workflows", id, "move"], request)?, ANSWER_TIMEOUT).await
+    }
+
     /// Starts an execution.
     pub async fn start(&self, request: &StartRequest) -> Result<Answer<StartedRun>, ClientError> {
         self.read(self.json(&["workflows"], request)?, Duration::ZERO).await
@@ -258,19 +318,7 @@ impl Client {
             .chain(optional("calls", query.calls.then_some(true)))
             .collect();
         let request = self.request(Method::GET, &["workflows", id, "history"], "text/event-stream", query);
-        // How long a stream is silent is bounded, not how long it lives.
-        let response = match timeout(ANSWER_TIMEOUT, request.send()).await {
-            Ok(response) => self.succeeded(response).await?,
-            Err(_) => {
-                let reason = format!("no answer came for {} s", ANSWER_TIMEOUT.as_secs());
-                return Err(ClientError::Unreachable {
-                    address: self.address().to_owned(),
-                    sent: true,
-                    reason,
-                });
-            }
-        };
-        Ok(EventStream::new(self.address(), response))
+        Ok(EventStream::new(self.address(), self.begun(request).await?))
     }
 
     /// Sends a signal.
@@ -479,6 +527,21 @@ impl Client {
         wait: Duration,
     ) -> Result<Answer<T>, ClientError> {
         self.read(self.request(Method::GET, path, JSON, query), wait).await
+    }
+
+    async fn lines(&self, request: RequestBuilder) -> Result<LineStream, ClientError> {
+        Ok(LineStream::new(self.address(), self.begun(request).await?))
+    }
+
+    /// The beginning of an answer. How long a stream is silent is bounded, not how long it lives.
+    async fn begun(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        match timeout(ANSWER_TIMEOUT, request.send()).await {
+            Ok(response) => self.succeeded(response).await,
+            Err(_) => {
+                let reason = format!("no answer came for {} s", ANSWER_TIMEOUT.as_secs());
+                Err(ClientError::Unreachable { address: self.address().to_owned(), sent: true, reason })
+            }
+        }
     }
 
     async fn done(&self, request: RequestBuilder) -> Result<(), ClientError> {

@@ -64,6 +64,8 @@ struct Fresh {
 /// Changes that wait for the next commit, and what follows it.
 #[derive(Default)]
 struct Draft {
+    /// Rows that must be there.
+    requires: Vec<Key>,
     changes: Vec<Change>,
     /// The size of the changes.
     bytes: usize,
@@ -135,6 +137,11 @@ impl Books {
 
     pub(super) fn put(&mut self, key: Key, value: bytes::Bytes) {
         self.draft.push(put(key, value));
+    }
+
+    /// What is drafted becomes true only if this row is there; else the owner begins anew, from what the store has.
+    pub(super) fn require(&mut self, key: Key) {
+        self.draft.requires.push(key);
     }
 
     pub(super) fn extend(&mut self, changes: Vec<Change>) {
@@ -427,9 +434,9 @@ impl Owner<'_> {
             self.books.extend(changes);
             self.books.draft.replies.extend(reply.map(|reply| (reply, Ok(()))));
         }
-        let Draft { changes, replies, after, .. } = std::mem::take(&mut self.books.draft);
+        let Draft { requires, changes, replies, after, .. } = std::mem::take(&mut self.books.draft);
         if !changes.is_empty() {
-            self.commit(changes).await?;
+            self.commit(requires, changes).await?;
         }
         after.into_iter().for_each(|after| self.follow(after));
         for (reply, answer) in replies {
@@ -439,11 +446,13 @@ impl Owner<'_> {
         Ok(())
     }
 
-    async fn commit(&mut self, changes: Vec<Change>) -> Result<(), Gone> {
+    async fn commit(&mut self, requires: Vec<Key>, changes: Vec<Change>) -> Result<(), Gone> {
         let head_key = self.key.head();
         let guarded = self.books.stored.version;
         self.books.stored.version = HeadVersion { version: guarded.version + 1, fence: self.shared.boot };
-        let mut batch = Batch::new().require_prefix(head_key.table, head_key.bytes.clone(), guarded.prefix());
+        let guard = Batch::new().require_prefix(head_key.table, head_key.bytes.clone(), guarded.prefix());
+        let mut batch =
+            requires.into_iter().fold(guard, |batch, key| batch.require_present(key.table, key.bytes));
         batch.changes = changes;
         let head = &self.books.stored.head;
         let ready = head.is_ready();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use refrain_engine::call::{Completion, NextRun};
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, Outcome};
-use refrain_engine::journal::{FailedByHost, Record, Started, Terminated};
+use refrain_engine::journal::{Code, FailedByHost, Record, Started, Terminated};
 use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF, Timeout};
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::Run;
@@ -111,7 +111,7 @@ impl Owner<'_> {
         self.close(RunStatus::Terminated).await
     }
 
-    fn append(&mut self, record: &Record) {
+    pub(super) fn append(&mut self, record: &Record) {
         let head = self.books.head_mut();
         let number = head.records;
         head.records += 1;
@@ -146,6 +146,7 @@ impl Owner<'_> {
         }
         self.close_activities()?;
         self.close_children(status)?;
+        self.books.delete(self.key.pinned(&self.code()));
         let head = self.books.head_mut();
         (head.delayed_until, head.parked, head.paused) = (None, None, None);
         self.flush().await
@@ -160,8 +161,9 @@ impl Owner<'_> {
             .then(|| self.shared.components.current(&self.key.namespace, &old.component))
             .flatten()
             .filter(|version| version.defines(&workflow));
+        let pinned = self.code();
         let (version, digest) =
-            newest.map_or((old.version, old.digest), |newest| (newest.version, newest.digest));
+            newest.map_or((pinned.version, pinned.digest), |newest| (newest.version, newest.digest));
         let lifecycle = Lifecycle {
             run_timeout: next.run_timeout.or(old.lifecycle.run_timeout),
             begins_at: None,
@@ -194,7 +196,9 @@ impl Owner<'_> {
             last_failure: Some(failure.clone()),
             ..old.lifecycle.clone()
         };
-        let started = Started { attempt: old.attempt.saturating_add(1), lifecycle, ..(*old).clone() };
+        let Code { component, version, digest } = self.code();
+        let attempt = old.attempt.saturating_add(1);
+        let started = Started { component, version, digest, attempt, lifecycle, ..(*old).clone() };
         self.continue_with(started, undelivered)
     }
 
@@ -231,6 +235,7 @@ impl Owner<'_> {
 
     /// Drafts a run, which begins once this batch is durable.
     fn draft_run(&mut self, run: Box<NewRun>) {
+        self.books.require(run.requires());
         for (key, row) in run.rows() {
             self.books.put(key, row);
         }

@@ -14,6 +14,7 @@ use refrain_store::{Change, Health};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::books::{After, delete, message_size, put};
+use super::moving::MoveRequest;
 use super::{Gone, Owner};
 use crate::activity_types::{Control, Report};
 use crate::attempts::Attempt;
@@ -76,6 +77,8 @@ pub(crate) enum Message {
     Pause { reason: String, reply: Reply },
     /// An operator lets it go on.
     Unpause { reply: Reply },
+    /// Someone gives the run other code.
+    Move(MoveRequest),
     /// Others need the memory.
     Evict,
     /// The host is stopping.
@@ -100,6 +103,7 @@ impl Message {
             | Self::Pause { reply, .. }
             | Self::Unpause { reply }
             | Self::Resume { reply } => reply,
+            Self::Move(request) => return request.answer(Err(error)),
             Self::Begin { .. }
             | Self::Wake(_)
             | Self::Place(_)
@@ -171,6 +175,8 @@ impl Owner<'_> {
             Message::Resume { reply } => self.do_unless_closed(reply, Self::resume),
             Message::Pause { reason, reply } => self.do_unless_closed(reply, |owner| owner.pause(reason)),
             Message::Unpause { reply } => self.do_unless_closed(reply, Self::unpause),
+            // Between two steps, and one may be under way.
+            Message::Move(request) => self.moves.push_back(request),
             Message::Evict => self.drop_instance(),
             // The owner looks whether the host is stopping after each message.
             Message::Shutdown => {}
@@ -280,7 +286,7 @@ impl Owner<'_> {
         }
     }
 
-    fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         if self.books.head_mut().parked.take().is_some() {
             self.show_status();
         }

@@ -8,6 +8,7 @@
 //! * [`books`]: what the owner knows of its run's rows, and the batch that it is about to commit
 //! * [`steps`]: loading, executing, closing steps
 //! * [`closing`]: the end of a run
+//! * [`moving`]: other code for a run
 //! * [`activities`]: activities that have not closed
 //! * [`children`]: children, and what the run wants from other executions
 //! * [`reports`]: what others say about them
@@ -18,10 +19,12 @@ mod books;
 mod children;
 mod closing;
 mod messages;
+mod moving;
 mod reports;
 mod steps;
 mod updates;
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +52,7 @@ use activities::Activities;
 use books::Books;
 pub(crate) use books::{message_size, put};
 pub(crate) use messages::{Message, Reply};
+pub(crate) use moving::MoveRequest;
 use updates::Updates;
 pub(crate) use updates::update_row;
 
@@ -276,6 +280,8 @@ struct Owner<'a> {
     holds_back: bool,
     /// Messages of senders that wait.
     held: Vec<Message>,
+    /// Moves that wait until the step has ended.
+    moves: VecDeque<MoveRequest>,
     /// What bounds the runs that a boot or a timer wakes at once; given back when this one has looked around.
     permits: Vec<OwnedSemaphorePermit>,
     /// A boot waits until the activities are in their places.
@@ -318,6 +324,7 @@ impl<'a> Owner<'a> {
             redone: 0,
             holds_back: false,
             held: Vec::new(),
+            moves: VecDeque::new(),
             permits: Vec::new(),
             placing: None,
             active_at: shared.now(),
@@ -389,10 +396,12 @@ impl<'a> Owner<'a> {
     /// Executes while there is something to deliver, and makes durable what is not.
     async fn work(&mut self) -> Result<(), Gone> {
         loop {
+            self.make_moves().await?;
             while self.dirty && self.retry_at.is_none() && self.may_step() && !self.shared.is_shutting_down()
             {
                 self.advance().await?;
                 self.take_messages().await?;
+                self.make_moves().await?;
             }
             if !self.wait_for_local_activities().await? {
                 break;

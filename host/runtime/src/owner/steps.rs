@@ -40,7 +40,7 @@ const BUDGET_TRIES: u32 = 2;
 const CLOSING_TRIES: u32 = 3;
 
 /// How an execution came to its end.
-enum Executed {
+pub(super) enum Executed {
     Stopped(Instance, Stop),
     /// Someone ended the run meanwhile.
     Terminated,
@@ -119,7 +119,7 @@ impl Owner<'_> {
         self.push(run, arrivals);
     }
 
-    fn push(&mut self, run: &mut Run, arrivals: Vec<MailboxEntry>) {
+    pub(super) fn push(&mut self, run: &mut Run, arrivals: Vec<MailboxEntry>) {
         for entry in arrivals {
             let number = entry.number;
             if !run.push(entry) {
@@ -159,7 +159,6 @@ impl Owner<'_> {
         let Ok(_permit) = self.shared.loading.clone().acquire_owned().await else { return Ok(None) };
         let store = &*self.shared.store;
         let (journal, mailbox) = (rows::read_journal(store, self.key)?, rows::read_mailbox(store, self.key)?);
-        let replays = !journal.is_empty();
         let learned = self.learn_rows(&journal, &mailbox);
         let run =
             match learned.and_then(|()| Run::replay(self.started.clone(), journal, code, self.shared.boot)) {
@@ -170,6 +169,8 @@ impl Owner<'_> {
                     return Ok(None);
                 }
             };
+        // A run that was moved before its first step has a record, and nothing to replay.
+        let replays = run.is_replaying();
         let mut instance = Instance { guest, run };
         if self.started.lifecycle.begins_at.is_some() {
             instance.run.begin_at(self.shared.now());
@@ -194,7 +195,7 @@ impl Owner<'_> {
     }
 
     /// Drives the guest until it stops, and meanwhile takes messages in.
-    async fn execute(&mut self, instance: Instance) -> Result<Executed, Gone> {
+    pub(super) async fn execute(&mut self, instance: Instance) -> Result<Executed, Gone> {
         let Instance { mut guest, run } = instance;
         // A panic of the host's functions ends here, so that what the owner knows outlives it.
         let running = AssertUnwindSafe(async { guest.run(run).await }).catch_unwind();

@@ -11,7 +11,8 @@ use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
 use refrain_plugin::ActivityError;
 use refrain_runtime::{
-    ActivityRef, Control, Error, IdConflictPolicy, OnTrap, OptionsPatch, RunResult, StartWorkflow, WaitStage,
+    ActivityRef, Control, Error, IdConflictPolicy, MoveTo, OnTrap, OptionsPatch, RunResult, StartWorkflow,
+    WaitStage,
 };
 use refrain_store::{Fault, FaultyStore};
 
@@ -20,7 +21,9 @@ use crate::children::{child, family, named, run_child};
 use crate::clients::*;
 use crate::external::current;
 use crate::lifecycle::{attempt, hello, listener, nth_time_lucky, retries};
+use crate::moves::try_move;
 use crate::updates::{RUN_ENDED, counter, ends, send, told, with_update};
+use crate::versions::{OTHER, try_push};
 use crate::world::*;
 
 /// What a client got in the end.
@@ -801,4 +804,51 @@ fn signals_and_cancel_requests_to_others() {
         })
     };
     sweep(workflows, client, 1, &json(r#"["one", "two", "three"]"#));
+}
+
+#[test]
+fn moves_to_other_code() {
+    fn workflows(world: &World) {
+        for (digest, addend) in [(CODE, 0), (OTHER, 10)] {
+            world.guests.add(digest, "moved", move |host, _| async move {
+                host.activity(activity("echo", 1))?;
+                host.timer(secs(5))?;
+                let mut signals = 0;
+                while signals < 2 {
+                    for event in host.wait(Interest::Everything).await? {
+                        signals += u32::from(matches!(event, Event::Signal { .. }));
+                    }
+                }
+                completed(signals + addend)
+            });
+        }
+        world.define("moved", OnTrap::Park);
+    }
+    let client: Client = |host| {
+        Box::pin(async move {
+            host.start_with("moved", "m", |start| {
+                (start.component, start.version) = (Some("test".to_owned()), Some(1));
+                start.request_id = Some("m".to_owned());
+            })
+            .await?;
+            try_push(&host, OTHER, &["moved"]).await?;
+            let signal = async |name: &str| match host.signal("m", name, "0", Some(name)).await {
+                Ok(()) | Err(Error::Closed { .. }) => Ok(()),
+                Err(error) => Err(error),
+            };
+            for version in [2, 1, 2] {
+                match try_move(&host, "m", MoveTo::Version(version)).await {
+                    Ok(_) | Err(Error::Closed { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                if version == 2 {
+                    host.pass(secs(1)).await;
+                }
+            }
+            signal("one").await?;
+            signal("two").await?;
+            ended(&host, "m").await
+        })
+    };
+    sweep(workflows, client, 1, &json(12));
 }

@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) gate: Arc<Semaphore>,
     workflows: Mutex<Vec<(String, OnTrap)>>,
     extra: Mutex<Vec<Activity>>,
+    /// Whether each host gets the scripts.
+    uploads: AtomicBool,
     now: Mutex<Timestamp>,
 }
 
@@ -67,6 +69,7 @@ impl World {
             gate: Arc::new(Semaphore::new(0)),
             workflows: Mutex::default(),
             extra: Mutex::default(),
+            uploads: AtomicBool::new(true),
             now: Mutex::new(BEGINNING),
         }
     }
@@ -120,6 +123,12 @@ impl World {
     /// A life of the host over the world's own store.
     pub(crate) fn live<T>(&self, life: impl AsyncFnOnce(Host) -> T) -> T {
         self.live_on(Arc::clone(&self.store) as Arc<dyn Store>, life).expect("the store is sound")
+    }
+
+    /// As [`Self::live`], and this host and those after it have the components that are in the store.
+    pub(crate) fn live_without_upload<T>(&self, life: impl AsyncFnOnce(Host) -> T) -> T {
+        self.uploads.store(false, Ordering::Relaxed);
+        self.live(life)
     }
 
     /// A life of the host over another store. It ends as by a crash when `life` returns.
@@ -193,6 +202,7 @@ impl World {
             Table::Ready,
             Table::Outbox,
             Table::Children,
+            Table::Pinned,
         ] {
             let rows = self.rows(table);
             assert!(rows.is_empty(), "{} rows are left in {}", rows.len(), table.name());
@@ -246,15 +256,22 @@ impl World {
         if !matches!(last, Record::Step(_)) {
             return;
         }
-        let run = Run::replay(Arc::new(started), records, CODE, 1).expect("a sound journal");
+        // What a move recorded last executes it.
+        let code = records.iter().fold(started.digest, |code, record| {
+            match codec::decode::<Record>("record", record).expect("a record") {
+                Record::Moved(moved) => moved.code.digest,
+                _ => code,
+            }
+        });
+        let run = Run::replay(Arc::new(started), records, code, 1).expect("a sound journal");
         let (_, stop) = paused().block_on(async {
-            let mut guest = self.guests.open(CODE, limits::CURRENT).await.expect("the scripts");
+            let mut guest = self.guests.open(code, limits::CURRENT).await.expect("the scripts");
             guest.run(Box::new(run)).await
         });
         assert!(matches!(stop, Stop::Finished), "a replay ended as {stop:?}");
     }
 
-    fn rows(&self, table: Table) -> Vec<(bytes::Bytes, bytes::Bytes)> {
+    pub(crate) fn rows(&self, table: Table) -> Vec<(bytes::Bytes, bytes::Bytes)> {
         self.under(&Prefix::namespace(table, &Namespace::default()))
     }
 
@@ -329,7 +346,11 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// Uploads the world's scripts, unless they are here.
     async fn register(&self, world: &World) -> Result<(), Error> {
+        if !world.uploads.load(Ordering::Relaxed) || self.runtime.has_code(CODE) {
+            return Ok(());
+        }
         let workflows = world
             .workflows
             .lock()

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use refrain_engine::ids::check_name;
-use refrain_sandbox::Refusal as ComponentRefusal;
+use refrain_sandbox::{Inspected, Refusal as ComponentRefusal};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
+use super::code::Held;
 use super::extract::{ApiPath, ApiQuery, Scope, media_type, path_segment, read_body};
 use super::problem::{Kind, Refusal};
 use super::workflows::page_size;
@@ -15,17 +16,17 @@ use super::{Host, convert};
 use crate::wire::{ComponentDetail, ComponentList, ComponentVersion, Problem, UploadedComponent};
 
 /// Content types of uploads. Without one the bytes speak for themselves.
-const WASM_TYPES: [&str; 2] = ["application/wasm", "application/octet-stream"];
+pub(super) const WASM_TYPES: [&str; 2] = ["application/wasm", "application/octet-stream"];
 
 #[derive(Deserialize)]
 pub(super) struct NamePath {
-    name: String,
+    pub(super) name: String,
 }
 
 #[derive(Deserialize)]
 pub(super) struct VersionPath {
-    name: String,
-    version: u32,
+    pub(super) name: String,
+    pub(super) version: u32,
 }
 
 #[derive(Deserialize)]
@@ -59,36 +60,18 @@ pub(super) async fn put_component(
     ApiPath(NamePath { name }): ApiPath<NamePath>,
     request: Request,
 ) -> Result<(StatusCode, Json<UploadedComponent>), Refusal> {
-    path_segment("name", &name)?;
-    check_name("component name", &name)
-        .map_err(|error| Refusal::invalid("name", error.to_string(), "choose another name"))?;
+    check_component(&name)?;
     if let Some(given) = media_type(request.headers()).filter(|given| !WASM_TYPES.contains(given)) {
-        return Err(Refusal::new(
-            Kind::UnsupportedMediaType,
-            format!("the content type is {given:?}"),
-            "send the component's bytes as they are, with `content-type: application/wasm`",
-        )
-        .about("content-type"));
+        return Err(not_wasm(format!("the content type is {given:?}")));
     }
-    let _body = host.upload_bodies().acquire().await.map_err(Refusal::internal)?;
-    let bytes = read_body(request, host.max_upload_bytes(), "the component").await?;
-    // Only now: whoever sends slowly holds up nobody's inspection.
-    let _inspection = host.uploads().acquire().await.map_err(Refusal::internal)?;
-    let uploaded_bytes = bytes.len() as u64;
-
-    let inspected = host.sandbox().inspect(bytes).await.map_err(|refusal| refused(&refusal))?;
+    let Upload { inspected, uploaded_bytes, held } = take_upload(&host, request).await?;
     let digest = inspected.digest;
-    let blobs = host.blobs().clone();
-    // The file first and the record that names it second: a file without a record is harmless.
-    spawn_blocking(move || blobs.put(digest.as_bytes(), &inspected.component))
-        .await
-        .map_err(Refusal::internal)?
-        .map_err(Refusal::internal)?;
-
     let imports = inspected.imports;
     let new = convert::new_component(digest, uploaded_bytes, inspected.definition, imports.clone());
     let workflows = new.workflows.iter().map(|workflow| workflow.name.clone()).collect();
-    let registered = host.runtime().register_component(&namespace, &name, new).await?;
+    let registered = host.runtime().register_component(&namespace, &name, new).await;
+    held.let_go().await;
+    let registered = registered?;
     let status = if registered.created { StatusCode::CREATED } else { StatusCode::OK };
     let uploaded = UploadedComponent {
         name,
@@ -99,6 +82,45 @@ pub(super) async fn put_component(
         imports,
     };
     Ok((status, Json(uploaded)))
+}
+
+/// Refuses what is no name of a component.
+pub(super) fn check_component(name: &str) -> Result<(), Refusal> {
+    path_segment("name", name)?;
+    check_name("component name", name)
+        .map_err(|error| Refusal::invalid("name", error.to_string(), "choose another name"))
+}
+
+/// Refuses another content type than that of components.
+pub(super) fn not_wasm(what: String) -> Refusal {
+    let hint = "send the component's bytes as they are, with `content-type: application/wasm`";
+    Refusal::new(Kind::UnsupportedMediaType, what, hint).about("content-type")
+}
+
+/// A component that was uploaded and let in. Its code is stored, and stays so while it is held.
+pub(super) struct Upload {
+    pub(super) inspected: Inspected,
+    pub(super) uploaded_bytes: u64,
+    pub(super) held: Held,
+}
+
+/// Reads, checks and stores an upload.
+pub(super) async fn take_upload(host: &Host, request: Request) -> Result<Upload, Refusal> {
+    let _body = host.upload_bodies().acquire().await.map_err(Refusal::internal)?;
+    let bytes = read_body(request, host.max_upload_bytes(), "the component").await?;
+    // Only now: whoever sends slowly holds up nobody's inspection.
+    let _inspection = host.uploads().acquire().await.map_err(Refusal::internal)?;
+    let uploaded_bytes = bytes.len() as u64;
+    let inspected = host.sandbox().inspect(bytes).await.map_err(|refusal| refused(&refusal))?;
+    let digest = inspected.digest;
+    let held = host.hold(digest).await;
+    let (blobs, component) = (host.blobs().clone(), inspected.component.clone());
+    // The file first and the record that names it second: a file without a record is harmless.
+    spawn_blocking(move || blobs.put(digest.as_bytes(), &component))
+        .await
+        .map_err(Refusal::internal)?
+        .map_err(Refusal::internal)?;
+    Ok(Upload { inspected, uploaded_bytes, held })
 }
 
 fn refused(refusal: &ComponentRefusal) -> Refusal {
@@ -151,8 +173,12 @@ pub(super) async fn get_component(
     ApiPath(NamePath { name }): ApiPath<NamePath>,
 ) -> Result<Json<ComponentDetail>, Refusal> {
     let current = host.runtime().component(&namespace, &name, None)?.version;
-    let versions = host.runtime().component_versions(&namespace, &name)?;
-    let versions = versions.into_iter().map(|version| convert::component_version(version, current)).collect();
+    let open_runs = host.runtime().open_runs(&namespace, &name).await?;
+    let versions = host.runtime().component_versions(&namespace, &name)?.into_iter().map(|version| {
+        let open_runs = open_runs.get(&version.version).copied().unwrap_or_default();
+        convert::component_version(version, current, open_runs)
+    });
+    let versions = versions.collect();
     Ok(Json(ComponentDetail { name, current, versions }))
 }
 
@@ -177,5 +203,7 @@ pub(super) async fn get_component_version(
 ) -> Result<Json<ComponentVersion>, Refusal> {
     let version = host.runtime().component(&namespace, &name, Some(version))?;
     let current = host.runtime().component(&namespace, &name, None)?.version;
-    Ok(Json(convert::component_version(version, current)))
+    let open_runs = host.runtime().open_runs(&namespace, &name).await?;
+    let open_runs = open_runs.get(&version.version).copied().unwrap_or_default();
+    Ok(Json(convert::component_version(version, current, open_runs)))
 }

@@ -214,6 +214,7 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         component: run.component,
         version: run.version,
         digest: run.digest.to_string(),
+        started_version: run.started_version,
         task_queue: run.task_queue,
         attempt: run.attempt,
         input,
@@ -256,7 +257,7 @@ fn parked(parked: runtime::Parked) -> wire::Parked {
     }
 }
 
-fn mismatch(mismatch: runtime::StoredMismatch) -> wire::Mismatch {
+pub(super) fn mismatch(mismatch: runtime::StoredMismatch) -> wire::Mismatch {
     let difference = |(field, recorded, attempted)| wire::Difference { field, recorded, attempted };
     wire::Mismatch {
         position: mismatch.position,
@@ -413,11 +414,16 @@ pub(super) fn component_summary(component: runtime::ComponentSummary) -> wire::C
     }
 }
 
-pub(super) fn component_version(version: runtime::ComponentVersion, current: u32) -> wire::ComponentVersion {
+pub(super) fn component_version(
+    version: runtime::ComponentVersion,
+    current: u32,
+    open_runs: u64,
+) -> wire::ComponentVersion {
     wire::ComponentVersion {
         name: version.name,
         version: version.version,
         is_current: version.version == current,
+        open_runs,
         digest: version.digest.to_string(),
         uploaded_at: time(version.uploaded_at),
         uploaded_bytes: version.uploaded_bytes,

@@ -6,12 +6,15 @@
 //! | [`extract`] | what handlers take out of requests, and how requests are refused |
 //! | [`problem`] | how refusals are answered |
 //! | `components`, `workflows`, `history`, `health` | the routes |
+//! | `versions`, `sweeps` | the routes of versions, and of who checks or moves the runs of one |
+//! | `code` | code that is stored, and who works with it |
 //! | `activities`, `activity_controls`, `task_queues` | the routes of workers, of operators, and of who watches both |
 //! | `convert`, `events` | between the runtime's types and JSON |
 //! | [`openapi`] | the document of the routes |
 
 mod activities;
 mod activity_controls;
+mod code;
 mod components;
 pub(crate) mod convert;
 mod events;
@@ -23,10 +26,12 @@ mod lifecycle;
 pub mod openapi;
 pub mod problem;
 mod queries;
+mod sweeps;
 mod task_queues;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod versions;
 mod workflows;
 
 use std::any::Any;
@@ -48,6 +53,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::code::Holders;
 use self::guard::Access;
 use self::problem::{Kind, Refusal};
 
@@ -75,6 +81,7 @@ struct Parts {
     uploads: Semaphore,
     upload_bodies: Semaphore,
     closing: CancellationToken,
+    holders: Holders,
 }
 
 /// What the API needs to know of the configuration and of the host's plugins.
@@ -95,7 +102,8 @@ impl Host {
     pub fn new(runtime: Runtime, sandbox: Sandbox, blobs: Arc<Blobs>, settings: Settings) -> Self {
         let (uploads, upload_bodies) = (Semaphore::new(UPLOADS), Semaphore::new(UPLOAD_BODIES));
         let closing = CancellationToken::new();
-        Self(Arc::new(Parts { runtime, sandbox, blobs, settings, uploads, upload_bodies, closing }))
+        let holders = Holders::default();
+        Self(Arc::new(Parts { runtime, sandbox, blobs, settings, uploads, upload_bodies, closing, holders }))
     }
 
     /// Ends what waits: long polls are answered as things stand, streams end. New requests are still answered.
@@ -129,6 +137,10 @@ impl Host {
         &self.0.blobs
     }
 
+    fn holders(&self) -> &Holders {
+        &self.0.holders
+    }
+
     fn namespaces(&self) -> &[Namespace] {
         &self.0.settings.namespaces
     }
@@ -159,7 +171,13 @@ fn routes() -> OpenApiRouter<Host> {
     let namespaced = OpenApiRouter::new()
         .routes(routes!(components::list_components))
         .routes(routes!(components::get_component, components::put_component))
-        .routes(routes!(components::get_component_version))
+        .routes(routes!(components::get_component_version, versions::delete_version))
+        .routes(routes!(versions::list_versions))
+        .routes(routes!(versions::activate_version))
+        .routes(routes!(versions::check_version))
+        .routes(routes!(versions::check_component))
+        .routes(routes!(versions::move_component))
+        .routes(routes!(versions::move_workflow))
         .routes(routes!(workflows::list_workflows, workflows::start_workflow))
         .routes(routes!(workflows::describe_workflow, lifecycle::delete_workflow))
         .routes(routes!(workflows::workflow_result))

@@ -7,9 +7,9 @@ use refrain_engine::ids::RunId;
 use refrain_engine::run::{NOT_HANDLED, NOT_SERVED, TRIED_TO_CHANGE};
 use refrain_runtime::Error;
 
-use super::convert;
+use super::{convert, sweeps};
 use crate::suggest::{nearest, nearest_listed};
-use crate::wire::Problem;
+use crate::wire::{Mismatch, Problem};
 
 /// The media type of problem details.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -48,6 +48,14 @@ pub enum Kind {
     AlreadyRan,
     /// The run has not ended.
     NotClosed,
+    /// Open runs need the version.
+    VersionInUse,
+    /// New runs get the version.
+    CurrentVersion,
+    /// The code would not replay the run.
+    Diverges,
+    /// The run has no move that could be undone.
+    NothingToUndo,
     /// Several components define the workflow type.
     Ambiguous,
     /// The run is over.
@@ -107,6 +115,12 @@ impl Kind {
             }
             Self::AlreadyRan => ("already-ran", "The execution has run already", StatusCode::CONFLICT),
             Self::NotClosed => ("not-closed", "The run has not ended", StatusCode::CONFLICT),
+            Self::VersionInUse => ("version-in-use", "Open runs need the version", StatusCode::CONFLICT),
+            Self::CurrentVersion => {
+                ("current-version", "The version is the current one", StatusCode::CONFLICT)
+            }
+            Self::Diverges => ("diverges", "The code would not replay the run", StatusCode::CONFLICT),
+            Self::NothingToUndo => ("nothing-to-undo", "There is no move to undo", StatusCode::CONFLICT),
             Self::Ambiguous => {
                 ("ambiguous", "Several components define the workflow type", StatusCode::CONFLICT)
             }
@@ -153,12 +167,14 @@ pub struct Refusal {
     field: Option<String>,
     run_id: Option<RunId>,
     failure: Option<Box<Failure>>,
+    mismatch: Option<Box<Mismatch>>,
 }
 
 impl Refusal {
     /// A refusal of a kind: what went wrong, and what to do about it.
     pub(crate) fn new(kind: Kind, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: hint.into(), field: None, run_id: None, failure: None }
+        let (detail, hint) = (detail.into(), hint.into());
+        Self { kind, detail, hint, field: None, run_id: None, failure: None, mismatch: None }
     }
 
     /// A value that does not do.
@@ -178,6 +194,12 @@ impl Refusal {
             "an internal error happened; the host's log says more",
             "try again; report it if it stays",
         )
+    }
+
+    /// Says where the code differs from the journal.
+    pub(crate) fn with_mismatch(mut self, mismatch: Mismatch) -> Self {
+        self.mismatch = Some(Box::new(mismatch));
+        self
     }
 
     /// Names the field that is to blame.
@@ -221,6 +243,7 @@ impl From<Refusal> for Problem {
             field: refusal.field,
             run_id: refusal.run_id.map(|id| id.to_string()),
             failure: refusal.failure.map(|failure| Box::new(convert::failure(&failure))),
+            mismatch: refusal.mismatch,
         }
     }
 }
@@ -252,18 +275,28 @@ impl From<Error> for Refusal {
         {
             hint = format!("did you mean `{near}`?");
         }
+        if let Error::Diverges { run_id, verdict, .. } = error {
+            return Self { run_id: Some(run_id), ..sweeps::diverges(detail, hint, *verdict) };
+        }
         let kind = match &error {
             Error::NotFound { .. } => Kind::NotFound,
             Error::AlreadyRunning { .. } => Kind::AlreadyRunning,
             Error::AlreadyRan { .. } => Kind::AlreadyRan,
             Error::NotClosed { .. } => Kind::NotClosed,
+            Error::VersionInUse { .. } => Kind::VersionInUse,
+            Error::CurrentVersion { .. } => Kind::CurrentVersion,
+            Error::Diverges { .. } => Kind::Diverges,
+            Error::NothingToUndo { .. } => Kind::NothingToUndo,
             Error::Ambiguous { .. } => Kind::Ambiguous,
             Error::UnknownWorkflow { .. } => Kind::UnknownWorkflow,
             Error::Closed { .. } => Kind::Closed,
             Error::Invalid { .. } => Kind::Invalid,
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Stale { .. } => Kind::StaleTask,
-            Error::Busy { .. } | Error::QueryBusy { .. } | Error::UpdateBusy { .. } => Kind::Busy,
+            Error::Busy { .. }
+            | Error::QueryBusy { .. }
+            | Error::UpdateBusy { .. }
+            | Error::SweepBusy { .. } => Kind::Busy,
             Error::Query { failure } => of_query(failure),
             Error::QueueFull { .. } => Kind::QueueFull,
             Error::Full => Kind::Full,
@@ -276,6 +309,7 @@ impl From<Error> for Refusal {
             Error::AlreadyRunning { run_id, .. }
             | Error::AlreadyRan { run_id, .. }
             | Error::NotClosed { run_id, .. }
+            | Error::NothingToUndo { run_id, .. }
             | Error::Closed { run_id, .. } => {
                 refusal.run_id = Some(run_id);
             }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, wait_time, workflow_id};
 use super::problem::Refusal;
-use super::{Host, convert, lifecycle, updates};
+use super::{Host, convert, lifecycle, updates, versions};
 use crate::suggest::nearest;
 use crate::wire::{
     self, CancelRequest, Description, Problem, ResumeRequest, SignalRequest, StartRequest, StartedRun,
@@ -104,6 +104,7 @@ pub(super) async fn start_workflow(
         input: convert::payload_in("input", request.input, request.input_payload)?,
         component: request.component,
         version: request.version,
+        digest: request.digest.as_deref().map(versions::digest_in).transpose()?,
         request_id: request.request_id,
         task_queue: request.task_queue,
         memo: convert::memo_in(request.memo),

@@ -12,7 +12,11 @@ mod activity_reset;
 mod activity_unpause;
 mod activity_update_options;
 mod bench;
+mod component_activate;
+mod component_check;
+mod component_delete;
 mod component_list;
+mod component_move;
 mod component_push;
 mod component_show;
 mod exit;
@@ -21,6 +25,7 @@ mod input;
 mod output;
 mod parked;
 mod server;
+mod sweep;
 mod task_queue_list;
 mod task_queue_show;
 mod workflow_cancel;
@@ -28,6 +33,7 @@ mod workflow_delete;
 mod workflow_describe;
 mod workflow_execute;
 mod workflow_list;
+mod workflow_move;
 mod workflow_pause;
 mod workflow_query;
 mod workflow_result;
@@ -117,8 +123,12 @@ enum ActivityCommand {
 #[derive(Debug, Subcommand)]
 enum ComponentCommand {
     Push(component_push::Push),
+    Check(component_check::Check),
     List(component_list::List),
     Show(component_show::Show),
+    Move(component_move::Move),
+    Activate(component_activate::Activate),
+    Delete(component_delete::Delete),
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,6 +152,7 @@ enum WorkflowCommand {
     Cancel(workflow_cancel::Cancel),
     Terminate(workflow_terminate::Terminate),
     Resume(workflow_resume::Resume),
+    Move(workflow_move::Move),
     Pause(workflow_pause::Pause),
     Unpause(workflow_unpause::Unpause),
     Delete(workflow_delete::Delete),
@@ -207,6 +218,10 @@ async fn component(command: ComponentCommand, context: Context) -> Ending {
         ComponentCommand::Push(push) => push.run(&context).await,
         ComponentCommand::List(list) => list.run(&context).await,
         ComponentCommand::Show(show) => show.run(&context).await,
+        ComponentCommand::Check(check) => check.run(&context).await,
+        ComponentCommand::Move(moves) => moves.run(&context).await,
+        ComponentCommand::Activate(activate) => activate.run(&context).await,
+        ComponentCommand::Delete(delete) => delete.run(&context).await,
     }
 }
 
@@ -225,6 +240,7 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::Cancel(cancel) => cancel.run(&context).await,
         WorkflowCommand::Terminate(terminate) => terminate.run(&context).await,
         WorkflowCommand::Resume(resume) => resume.run(&context).await,
+        WorkflowCommand::Move(moves) => moves.run(&context).await,
         WorkflowCommand::Pause(pause) => pause.run(&context).await,
         WorkflowCommand::Unpause(unpause) => unpause.run(&context).await,
         WorkflowCommand::Delete(delete) => delete.run(&context).await,

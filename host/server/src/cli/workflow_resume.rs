@@ -7,8 +7,8 @@ use crate::wire::ResumeRequest;
 
 /// Let a parked run try its step again, once what parked it is seen to.
 ///
-/// It runs the same code again: a run stays on the version of the component that it started with. To give a run up,
-/// terminate it and start it again.
+/// It runs the same code again: a run stays on the version of the component that executes it until it is moved. To
+/// give it a fixed version, move it: `refrain workflow move`.
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     #[command(flatten)]

@@ -25,6 +25,9 @@ pub(super) struct StartArgs {
     /// The component's version; its current one unless given.
     #[arg(long, value_name = "N", requires = "component")]
     version: Option<u32>,
+    /// The code, instead of a version: the digest of an upload, all of it.
+    #[arg(long, conflicts_with = "version")]
+    digest: Option<String>,
     /// Makes the start safe to repeat: the same request id never starts twice.
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -124,6 +127,7 @@ impl StartArgs {
             input_payload: None,
             component: self.component,
             version: self.version,
+            digest: self.digest,
             request_id: Some(self.request_id.unwrap_or_else(fresh_request_id)),
             task_queue: self.task_queue,
             memo: self.memo.iter().map(|note| parse_note(note)).collect::<Result<Memo, _>>()?,

@@ -11,11 +11,12 @@ use crate::wire::{ComponentDetail, MessageDefinition};
 /// A component: its versions, and what the current one defines.
 pub fn detail(component: &ComponentDetail) -> String {
     let mut text = format!("{}\n\n", component.name);
-    let mut table = Table::new(["VERSION", "", "DIGEST", "UPLOADED", "SIZE", "SDK"]);
+    let mut table = Table::new(["VERSION", "", "OPEN RUNS", "DIGEST", "UPLOADED", "SIZE", "SDK"]);
     for version in &component.versions {
         table.row([
             version.version.to_string(),
             if version.is_current { "current" } else { "" }.to_owned(),
+            version.open_runs.to_string(),
             short_digest(&version.digest).to_owned(),
             time(version.uploaded_at),
             size(version.uploaded_bytes),

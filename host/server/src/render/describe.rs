@@ -48,7 +48,7 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     field("workflow", &run.id);
     field("run", &run.run_id);
     field("type", &run.workflow);
-    field("component", &format!("{}@{} ({})", run.component, run.version, short_digest(&run.digest)));
+    field("component", &component(run));
     field("status", &status(run));
     field("started", &time(run.started_at));
     if let Some(closed) = run.closed_at {
@@ -132,6 +132,16 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     text
 }
 
+fn component(run: &Description) -> String {
+    let code = format!("{}@{} ({})", run.component, run.version, short_digest(&run.digest));
+    match run.started_version {
+        // Of a host that does not say it yet.
+        0 => code,
+        started if started == run.version => code,
+        started => format!("{code}, started with version {started}"),
+    }
+}
+
 fn status(run: &Description) -> String {
     let mut status = run.status.to_string();
     if run.cancel_requested && !run.status.is_closed() {
@@ -188,12 +198,20 @@ fn what_to_do(text: &mut String, run: &Description, parked: &Parked) {
         let _ = writeln!(text, "  when its cause is seen to: refrain workflow resume {id}");
         return;
     }
-    let _ = writeln!(text, "  the run stays on {component}@{version}, with which it started");
+    let _ = writeln!(text, "  the run stays on {component}@{version} until it is moved");
+    let _ = writeln!(text, "  to give it a fixed version: refrain workflow move {id} --version N");
     let _ = writeln!(text, "  to run the same code again: refrain workflow resume {id}");
     let _ = writeln!(text, "  to give it up: refrain workflow terminate {id}, and start it again");
 }
 
-fn mismatch(text: &mut String, mismatch: &Mismatch) {
+/// Where the code differs from a journal.
+pub fn differs(report: &Mismatch) -> String {
+    let mut text = String::new();
+    mismatch(&mut text, report);
+    text
+}
+
+pub(super) fn mismatch(text: &mut String, mismatch: &Mismatch) {
     let _ = writeln!(text, "  at         {}", mismatch.position);
     let _ = writeln!(text, "  recorded   {}", mismatch.recorded);
     let _ = writeln!(text, "  attempted  {}", mismatch.attempted);
@@ -324,7 +342,8 @@ mod tests {
               backtrace, innermost first (--json has the panic's own 3 frames)
                  3  shop::charge
                  4  shop::order
-              the run stays on shop@3, with which it started
+              the run stays on shop@3 until it is moved
+              to give it a fixed version: refrain workflow move order/42 --version N
               to run the same code again: refrain workflow resume order/42
               to give it up: refrain workflow terminate order/42, and start it again
 

@@ -2,6 +2,7 @@
 
 pub mod component;
 pub mod describe;
+pub mod sweep;
 pub mod table;
 pub mod task_queue;
 pub mod timeline;

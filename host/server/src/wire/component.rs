@@ -69,6 +69,9 @@ pub struct ComponentVersion {
     pub version: u32,
     /// Whether new runs get this version.
     pub is_current: bool,
+    /// How many runs that have not ended this version executes.
+    #[serde(default)]
+    pub open_runs: u64,
     /// SHA-256 of the uploaded bytes, in hexadecimal.
     pub digest: String,
     /// When it was uploaded.

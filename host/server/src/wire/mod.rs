@@ -18,6 +18,7 @@ mod problem;
 mod query;
 mod task_queue;
 mod update;
+mod version;
 mod workflow;
 
 pub use activity::{
@@ -38,6 +39,10 @@ pub use task_queue::{
     ActivityTask, PollRequest, Poller, QueueLimits, QueuedActivity, TaskQueueInfo, TaskQueueList,
 };
 pub use update::{PendingUpdate, StartUpdate, UpdateRequest, UpdateResult, UpdateStage, WaitForStage};
+pub use version::{
+    ActivateRequest, CheckRequest, ENDED, JudgedRun, MoveRequest, MoveRunsRequest, MovedRun, SweepBegun,
+    SweepLine, SweepProgress, SweepSummary, VersionList, VersionSummary,
+};
 pub use workflow::{
     CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, Paused, PendingActivity,
     PendingChild, PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Failure;
+use super::{Failure, Mismatch};
 
 /// Problem details (RFC 9457), with the content type `application/problem+json`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -33,4 +33,7 @@ pub struct Problem {
     /// What the workflow's code, or the host about it, says: of queries that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Box<Failure>>,
+    /// Where the code differs from the run's journal: of moves that would not replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<Box<Mismatch>>,
 }

@@ -38,6 +38,9 @@ pub struct StartRequest {
     /// The component's version; its current one when absent. Needs `component`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// The code, instead of a version: the digest of an upload. The newest version that has it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Makes the request safe to repeat: a start with the same request id is answered with the run that the first
     /// one made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,12 +299,15 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub closed_at: Option<Timestamp>,
-    /// The component that it runs.
+    /// The component that executes it now; that did last, when it has ended.
     pub component: String,
     /// The version of that component.
     pub version: u32,
     /// The digest of that version.
     pub digest: String,
+    /// The version that it started with; another one when it was moved.
+    #[serde(default)]
+    pub started_version: u32,
     /// The task queue of its activities, unless they name their own.
     pub task_queue: String,
     /// Which attempt of the workflow this is, from 1.
@@ -415,7 +421,7 @@ pub struct Parked {
 }
 
 /// The first call of a replay that differs from the journal.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mismatch {
     /// Where in the journal: `step.index`.
     pub position: String,
@@ -432,7 +438,7 @@ pub struct Mismatch {
 }
 
 /// A field in which two calls differ.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// The field.
     pub field: String,

@@ -250,7 +250,7 @@ pub struct Parked {
 }
 
 /// A mismatch, as it is kept with a parked run.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct StoredMismatch {
     /// `step.index`.
     #[n(0)]

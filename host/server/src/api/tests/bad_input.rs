@@ -93,11 +93,11 @@ async fn starts_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
           see /openapi.json for the fields and their types
         {"workflow":"echo","inptu":1}
           400 invalid [inptu]
-          unknown field `inptu`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload`, `update` at line 1 column 26
+          unknown field `inptu`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `digest`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload`, `update` at line 1 column 26
           did you mean `input`?
         {"workflow":"echo","colour":1}
           400 invalid [colour]
-          unknown field `colour`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload`, `update` at line 1 column 27
+          unknown field `colour`, expected one of `workflow`, `id`, `input`, `input_payload`, `component`, `version`, `digest`, `request_id`, `task_queue`, `memo`, `id_reuse_policy`, `id_conflict_policy`, `execution_timeout`, `run_timeout`, `retry`, `start_delay`, `signal`, `signal_input`, `signal_input_payload`, `update` at line 1 column 27
           see /openapi.json for the fields and their types
         {"workflow":"echo","version":"1"}
           400 invalid [version]

@@ -82,11 +82,16 @@ async fn each_route_that_takes_json_wants_it_from_this_hosts_own() {
         (&[json], "{\"no_such_field\":1}", 400),
     ];
     for (path, item) in document()["paths"].as_object().unwrap() {
-        if item.get("post").is_none() {
-            continue;
-        }
-        let uri = path.replace("{namespace}", "default").replace(['{', '}'], "").replace("activity_id", "1");
+        let Some(operation) = item.get("post") else { continue };
+        let takes_json = !operation["requestBody"]["content"]["application/json"].is_null();
+        let uri = path
+            .replace("{namespace}", "default")
+            .replace("{version}", "1")
+            .replace(['{', '}'], "")
+            .replace("activity_id", "1");
         for (headers, body, status) in cases {
+            // One that takes a component refuses JSON before it is read.
+            let status = if takes_json || status == 403 { status } else { 415 };
             let request = request(Method::POST, &uri, headers, Body::from(body.to_owned()));
             let answer = fixture.send(request).await;
             assert_eq!(answer.status, status, "{path} {headers:?}: {}", answer.body);

@@ -6,6 +6,7 @@ mod bad_input;
 mod document;
 mod lifecycle;
 mod updates;
+mod versions;
 mod workflows;
 
 use std::collections::BTreeSet;
@@ -180,6 +181,7 @@ fn component() -> NewComponent {
 
 fn scripts() -> ScriptedGuests {
     let scripts = ScriptedGuests::new();
+    versions::add_scripts(&scripts);
     scripts.add(DIGEST, "echo", |_, input| async move { Ok(Completion::Completed(input)) });
     scripts.add(DIGEST, "listen", |host, _| async move {
         loop {
