@@ -18,6 +18,7 @@
 //! | [`updates`] | the machine of what a run was asked to do and answers |
 //! | [`guest`], [`scripted`] | the seam to code that executes workflows, and a guest made of Rust closures |
 //! | [`history`], [`outline`] | the journal as people read it, and what it leaves open |
+//! | [`fork`] | where a journal is cut for another run |
 //! | [`limits`] | every limit a run can meet, in numbered profiles |
 
 pub mod activity;
@@ -25,6 +26,7 @@ pub mod call;
 pub mod child;
 pub mod codec;
 pub mod failure;
+pub mod fork;
 pub mod guest;
 pub mod history;
 pub mod ids;

@@ -137,6 +137,15 @@ fn send(shared: &Arc<Shared>, lane: Lane, op: Op, permit: Option<OwnedSemaphoreP
     }
 }
 
+/// Carries all that lies in a run's outbox. What cannot be read now the next boot carries.
+pub(crate) fn deliver_all(shared: &Arc<Shared>, from: &RunKey) {
+    let rows = rows::read_all(&*shared.store, &from.outboxes()).unwrap_or_default();
+    for (key, row) in rows {
+        let Some(op) = Prefix::last_number(&key) else { continue };
+        deliver(shared, from, op, read_destination(&row));
+    }
+}
+
 /// Carries all that the last boot left.
 pub(crate) async fn deliver_again(shared: &Arc<Shared>, namespace: &Namespace) -> Result<(), Error> {
     let prefix = Prefix::namespace(Table::Outbox, namespace);
@@ -153,12 +162,15 @@ pub(crate) async fn deliver_again(shared: &Arc<Shared>, namespace: &Namespace) -
                 return Ok(());
             }
             let Ok(permit) = Arc::clone(&shared.courier.found).acquire_owned().await else { return Ok(()) };
-            // What cannot be read says so in its lane.
-            let to = codec::decode("outbox row", row).map_or(To::Parent, |row| destination(&row));
-            let lane = Lane { from: RunKey::new(namespace.clone(), run), to };
+            let lane = Lane { from: RunKey::new(namespace.clone(), run), to: read_destination(row) };
             send(shared, lane, op, Some(permit));
         }
     }
+}
+
+/// Where what a row wants is carried to. What cannot be read says so in its lane.
+fn read_destination(row: &[u8]) -> To {
+    codec::decode("outbox row", row).map_or(To::Parent, |row| destination(&row))
 }
 
 /// Where what is wanted is carried to.
@@ -378,7 +390,7 @@ async fn begin_child(
         if start::begin(shared, &started, run, current, wants).await? {
             return Ok(Some(Ok(())));
         }
-        match start::check_code(shared, &started).await {
+        match start::check_code(shared, &namespace, &started.code()).await {
             Ok(()) => {}
             Err(error @ Error::NotFound { .. }) => return Ok(Some(Err(not_found(&wanted, &error)))),
             Err(other) => return Err(other),

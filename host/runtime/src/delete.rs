@@ -132,7 +132,8 @@ pub(crate) async fn finish(shared: &Shared, key: &RunKey, started: &Started) -> 
     if !shared.store.range(outbox.table, &outbox.bytes, &outbox.end(), Order::Ascending, 1)?.is_empty() {
         return Ok(());
     }
-    let mut prefixes = vec![key.journal(), key.mailbox(), key.children()];
+    // Activities are those of a copy that was never finished: a run that ends takes its own along.
+    let mut prefixes = vec![key.journal(), key.mailbox(), key.children(), key.activities()];
     let mut rows = vec![key.started(), key.head(), key.ready()];
     let ends_chain = inspect::read_head(shared, key).is_ok_and(|stored| stored.head.continued_to.is_none());
     if ends_chain {

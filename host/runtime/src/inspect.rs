@@ -9,7 +9,7 @@ use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::history::describe_interest;
 use refrain_engine::ids::{Namespace, Op, RunId};
-use refrain_engine::journal::{End, Record, Started};
+use refrain_engine::journal::{End, ExecutionRef, Fork, Record, Started};
 use refrain_engine::mailbox::MailboxEntry;
 use refrain_engine::outline::Outline;
 use refrain_engine::payload::Payload;
@@ -106,6 +106,11 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         root: started.root,
         continued_run_id: started.continued_run_id,
         continued_to: head.continued_to,
+        reset_to: head.reset_to,
+        forked_from: started.forks.into_iter().next_back().map(|Fork { step, of }| {
+            let of = ExecutionRef { workflow_id: of.workflow_id, run_id: Some(of.run_id) };
+            (of, step.saturating_sub(1))
+        }),
         deadline: started.lifecycle.deadline(started.at).map(|(at, _)| at),
         lifecycle: started.lifecycle,
         delayed_until: head.delayed_until,

@@ -23,6 +23,8 @@
 //! | `components`, `versions` | names, their versions, and what needs them |
 //! | `preflight`, `moves` | other code for open runs: whether it would replay them, and giving it to them |
 //! | `sweep` | something done to each of a component's open runs |
+//! | `copies` | the steps of a run under the key of another one |
+//! | `reset`, `fork` | runs that go on from an earlier step of another run |
 //!
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
 //! nobody is answered, before what caused it is durable.
@@ -31,12 +33,15 @@ mod activity_api;
 mod activity_types;
 mod alarms;
 mod attempts;
+mod base;
 mod clock;
 mod components;
+mod copies;
 mod courier;
 mod delete;
 mod error;
 mod executor;
+mod fork;
 mod histories;
 mod inspect;
 mod moves;
@@ -49,6 +54,8 @@ mod queries;
 mod queues;
 mod recovery;
 mod registry;
+mod reset;
+mod reset_types;
 mod residents;
 mod rows;
 mod runtime;
@@ -69,6 +76,7 @@ pub use activity_types::*;
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind};
 pub use options::Options;
+pub use reset_types::*;
 pub use runtime::{Health, Runtime};
 pub use types::*;
 pub use updates::{PendingUpdate, SendUpdate, UpdateProgress, UpdateStatus, WaitStage};

@@ -1,12 +1,12 @@
 //! A run that begins: its first rows, and what follows once they are durable. Whoever makes one, a start, a
-//! run that is continued or tried again, or a start that takes another run's place, writes the same rows, in
-//! one batch with whatever the run follows from.
+//! run that is continued or tried again, a start that takes another run's place, or a copy of some steps of
+//! another run, writes the same rows, in one batch with whatever the run follows from.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use refrain_engine::codec;
-use refrain_engine::journal::Started;
+use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::time::Timestamp;
@@ -14,6 +14,8 @@ use refrain_store::schema::{
     CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, TimerRow, VisibilityRow,
 };
 
+use crate::copies::{self, Copied};
+use crate::courier;
 use crate::owner::{Message, message_size};
 use crate::shared::Shared;
 
@@ -24,18 +26,38 @@ pub(crate) struct NewRun {
     stored: StoredHead,
     /// What lies in its mailbox from the start, in order.
     messages: Vec<MailboxEntry>,
+    /// The steps that it begins with, if another run has made them.
+    copy: Option<Copied>,
 }
 
 impl NewRun {
     /// A run that begins so. The numbers of the messages are its own from here on.
     pub(crate) fn new(boot: u64, started: Arc<Started>, messages: Vec<MailboxEntry>) -> Self {
+        Self::numbered(boot, started, 1, messages)
+    }
+
+    /// A run that goes on after the steps that were copied for it.
+    pub(crate) fn of_copy(boot: u64, copy: Copied, arrived: Vec<MailboxEntry>) -> Self {
+        let first = copy.point.last_arrival + 1;
+        let mut run = Self::numbered(boot, Arc::clone(&copy.started), first, arrived);
+        let head = &mut run.stored.head;
+        head.records = copy.records;
+        (head.journal_entries, head.journal_bytes) = (copy.point.size.entries, copy.point.size.bytes);
+        head.code = copy.code.clone();
+        head.cancel_requested |= copy.point.cancel_requested;
+        run.stored.version.version = copies::VERSION + 1;
+        Self { copy: Some(copy), ..run }
+    }
+
+    fn numbered(boot: u64, started: Arc<Started>, first: u64, messages: Vec<MailboxEntry>) -> Self {
         let messages: Vec<MailboxEntry> =
-            (1..).zip(messages).map(|(number, entry)| MailboxEntry { number, ..entry }).collect();
+            (first..).zip(messages).map(|(number, entry)| MailboxEntry { number, ..entry }).collect();
+        let sizes = messages.iter().filter_map(|entry| message_size(&entry.item));
         let arrivals = messages.len() as u64;
         let head = Head {
             status: RunStatus::Running,
             records: 0,
-            next_arrival: arrivals + 1,
+            next_arrival: first + arrivals,
             arrivals,
             journal_entries: 0,
             journal_bytes: 0,
@@ -44,8 +66,8 @@ impl NewRun {
             continued_to: None,
             // A request that the run before has taken was meant for that one alone.
             cancel_requested: messages.iter().any(|entry| matches!(entry.item, Item::CancelRequest { .. })),
-            messages: arrivals,
-            message_bytes: messages.iter().filter_map(|entry| message_size(&entry.item)).sum(),
+            messages: sizes.clone().count() as u64,
+            message_bytes: sizes.sum(),
             delayed_until: started.lifecycle.begins_at,
             paused: None,
             deleting: false,
@@ -54,19 +76,24 @@ impl NewRun {
         };
         let stored = StoredHead { version: HeadVersion { version: 1, fence: boot }, head };
         let key = RunKey::new(started.namespace.clone(), started.run_id);
-        Self { key, started, stored, messages }
+        Self { key, started, stored, messages, copy: None }
     }
 
     /// What must be there for it to begin: the row of its code. Else it would begin without one when that is deleted
     /// at the same time.
     pub(crate) fn requires(&self) -> Key {
-        let Started { namespace, component, version, .. } = &*self.started;
-        Key::component_version(namespace, component, *version)
+        let Code { component, version, .. } = self.code();
+        Key::component_version(&self.key.namespace, &component, version)
+    }
+
+    /// What executes it.
+    pub(crate) fn code(&self) -> Code {
+        self.stored.head.code.clone().unwrap_or_else(|| self.started.code())
     }
 
     /// Its rows.
     pub(crate) fn rows(&self) -> Vec<(Key, Bytes)> {
-        let Self { key, started, stored, messages } = self;
+        let Self { key, started, stored, messages, copy } = self;
         let listed = codec::encode(&VisibilityRow {
             workflow_id: started.workflow_id.clone(),
             workflow: started.workflow.clone(),
@@ -84,7 +111,7 @@ impl NewRun {
             (Key::run_of(&key.namespace, &started.workflow_id, &key.run), Bytes::new()),
             (key.visibility(None, started.at), listed.clone()),
             (key.visibility(Some(stored.head.status), started.at), listed),
-            (key.pinned(&started.code()), Bytes::new()),
+            (key.pinned(&self.code()), Bytes::new()),
         ];
         if stored.head.is_ready() {
             rows.push((key.ready(), Bytes::new()));
@@ -92,17 +119,36 @@ impl NewRun {
         rows.extend(messages.iter().map(|entry| (key.arrival(entry.number), codec::encode(entry))));
         let timers = deadlines(started, &stored.head).into_iter();
         rows.extend(timers.map(|at| (key.timer(at, RUN_ITSELF), codec::encode(&TimerRow::default()))));
+        rows.extend(copy.iter().flat_map(Copied::rows));
         rows
+    }
+
+    /// Rows of its copy that go when it begins.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = Key> + use<> {
+        let waits = self.copy.is_some() && !self.stored.head.is_ready();
+        waits.then(|| self.key.ready()).into_iter()
+    }
+
+    /// The size of its rows, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.rows().iter().map(|(key, row)| key.bytes.len() + row.len()).sum()
     }
 
     /// The rows are durable.
     pub(crate) fn begin(self, shared: &Arc<Shared>) {
-        let Self { key, started, stored, .. } = self;
+        let Self { key, started, stored, copy, .. } = self;
         for at in deadlines(&started, &stored.head) {
             shared.timer_started(&key, at, RUN_ITSELF);
         }
-        // Until its delay is over a run needs no owner.
-        if stored.head.has_work() {
+        for (op, at) in copy.iter().flat_map(Copied::timers) {
+            shared.timer_started(&key, at, op);
+        }
+        if copy.is_some() {
+            // What was sent to others and is not known to have reached them.
+            courier::deliver_all(shared, &key);
+        }
+        // Until its delay is over a run needs no owner. That of a copy begins what is open where it goes on.
+        if stored.head.has_work() || copy.is_some() {
             shared.registry.send(shared, &key, Message::Begin { started, stored: Box::new(stored) });
         }
     }

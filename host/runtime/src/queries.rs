@@ -148,7 +148,7 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
         let code = moved_to.map_or(started.digest, |code| code.digest);
         let mut records = rows::read_journal(&*reading.store, &of)?;
         if let Some(event) = at {
-            records.truncate(records_up_to(&started, &records, event)?);
+            records.truncate(records_up_to(&started, &records, "at", event)?);
         }
         Ok((started, code, records))
     })
@@ -182,8 +182,13 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
     }
 }
 
-/// How many records there are up to the end of the step that an event belongs to.
-fn records_up_to(started: &Started, records: &[Bytes], event: u64) -> Result<usize, Error> {
+/// How many records there are up to the end of the step that an event belongs to; the event came in this field.
+pub(crate) fn records_up_to(
+    started: &Started,
+    records: &[Bytes],
+    field: &str,
+    event: u64,
+) -> Result<usize, Error> {
     let mut history = History::new(started, false);
     if records.is_empty() && (1..=history.last_number()).contains(&event) {
         return Ok(0);
@@ -196,7 +201,7 @@ fn records_up_to(started: &Started, records: &[Bytes], event: u64) -> Result<usi
         history.take_events();
     }
     Err(Error::Invalid {
-        field: "at".to_owned(),
+        field: field.to_owned(),
         message: format!("is {event}: give the number of an event, from 1 to {}", history.last_number()),
     })
 }

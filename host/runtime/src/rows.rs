@@ -28,7 +28,12 @@ pub(crate) enum Unreadable {
 
 /// All rows that begin so, in key order.
 pub(crate) fn read_all(store: &dyn Store, prefix: &Prefix) -> Result<Vec<Row>, StoreError> {
-    let (mut from, to) = (prefix.bytes.clone(), prefix.end());
+    read_from(store, prefix, prefix.bytes.clone())
+}
+
+/// As [`read_all`], from this key on.
+fn read_from(store: &dyn Store, prefix: &Prefix, mut from: Bytes) -> Result<Vec<Row>, StoreError> {
+    let to = prefix.end();
     let mut all = Vec::new();
     loop {
         let rows = store.range(prefix.table, &from, &to, Order::Ascending, PIECE)?;
@@ -91,6 +96,16 @@ pub(crate) fn find_activity(store: &dyn Store, key: &RunKey, op: Op) -> Result<O
 /// The records of the run's journal, in order.
 pub(crate) fn read_journal(store: &dyn Store, key: &RunKey) -> Result<Vec<Bytes>, StoreError> {
     Ok(read_all(store, &key.journal())?.into_iter().map(|(_, record)| record).collect())
+}
+
+/// As [`read_journal`], from this record on.
+pub(crate) fn read_journal_from(
+    store: &dyn Store,
+    key: &RunKey,
+    record: u64,
+) -> Result<Vec<Bytes>, StoreError> {
+    let rows = read_from(store, &key.journal(), key.record(record).bytes)?;
+    Ok(rows.into_iter().map(|(_, record)| record).collect())
 }
 
 /// The arrivals that are durable, in order.

@@ -15,6 +15,7 @@ use crate::components::Components;
 use crate::delete;
 use crate::error::Error;
 use crate::executor::Executor;
+use crate::fork;
 use crate::histories;
 use crate::inspect;
 use crate::options::Options;
@@ -22,6 +23,8 @@ use crate::owner::{Message, Reply};
 use crate::queries;
 use crate::queues::{Assigned, Queues, QueuesConfig};
 use crate::recovery;
+use crate::reset;
+use crate::reset_types::{ForkWorkflow, ForkedRun, ResetWorkflow};
 use crate::shared::Shared;
 use crate::start::{self, within_payload_limit};
 use crate::types::{
@@ -281,6 +284,39 @@ impl Runtime {
         self.shared.check_open()?;
         let (shared, namespace, target) = (Arc::clone(&self.shared), namespace.clone(), target.clone());
         to_its_end(async move { delete::delete(&shared, &namespace, &target).await }).await
+    }
+
+    /// Lets an execution go on as a new run, from the end of an earlier step of one of its runs. That run ends,
+    /// if it has not, and the new one has begun when this answers.
+    ///
+    /// # Errors
+    /// When there is no such run or event, another run of the execution is open, too many signals came since, or
+    /// the store refuses.
+    pub async fn reset(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        request: ResetWorkflow,
+    ) -> Result<ForkedRun, Error> {
+        self.shared.check_open()?;
+        let (shared, namespace, target) = (Arc::clone(&self.shared), namespace.clone(), target.clone());
+        to_its_end(async move { reset::reset(&shared, &namespace, &target, request).await }).await
+    }
+
+    /// Begins a new execution with steps of a run, which does not notice. It has begun when this answers.
+    ///
+    /// # Errors
+    /// When there is no such run or event, the new id is in use, what is to be changed is not in the step, the
+    /// other code does not go on from there, or the store refuses.
+    pub async fn fork(
+        &self,
+        namespace: &Namespace,
+        target: &Target,
+        request: ForkWorkflow,
+    ) -> Result<ForkedRun, Error> {
+        self.shared.check_open()?;
+        let (shared, namespace, target) = (Arc::clone(&self.shared), namespace.clone(), target.clone());
+        to_its_end(async move { fork::fork(&shared, &namespace, &target, request).await }).await
     }
 
     /// All that can be told of a run.

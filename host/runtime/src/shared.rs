@@ -16,6 +16,7 @@ use crate::alarms::Alarms;
 use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::components::Components;
+use crate::copies::Copies;
 use crate::courier::Courier;
 use crate::error::Error;
 use crate::executor::Executor;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) queries: Queries,
     /// Bounds the sweeps over the open runs of components.
     pub(crate) sweeps: Arc<Semaphore>,
+    pub(crate) copies: Arc<Copies>,
     /// Bounds the runs that replay or execute their first step at once.
     pub(crate) loading: Arc<Semaphore>,
     timers: HashMap<Namespace, Timers>,
@@ -98,6 +100,7 @@ impl Shared {
             histories: Histories::default(),
             queries: Queries::new(options.query_slots),
             sweeps: Arc::new(Semaphore::new(SWEEPS)),
+            copies: Arc::default(),
             loading: Arc::new(Semaphore::new(options.loading_slots)),
             timers,
             shutdown: CancellationToken::new(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use refrain_engine::activity::check_size;
 use refrain_engine::codec;
 use refrain_engine::ids::{Namespace, RunId, WorkflowId, check_name};
-use refrain_engine::journal::Started;
+use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::limits::{self, Profile};
 use refrain_engine::mailbox::{Item, MailboxEntry};
@@ -245,7 +245,7 @@ impl Start {
         batch.changes.extend(changes);
         let begun = begin(shared, &self.started, run, current, batch).await?;
         if !begun {
-            check_code(shared, &self.started).await?;
+            check_code(shared, &self.started.namespace, &self.started.code()).await?;
         }
         Ok(begun)
     }
@@ -326,12 +326,12 @@ pub(crate) async fn begin(
     }
 }
 
-/// Refuses a start whose version was deleted since it was chosen.
+/// Refuses a run whose code was deleted since it was chosen.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it was.
-pub(crate) async fn check_code(shared: &Shared, started: &Started) -> Result<(), Error> {
-    let Started { namespace, component, version, .. } = started;
+pub(crate) async fn check_code(shared: &Shared, namespace: &Namespace, code: &Code) -> Result<(), Error> {
+    let Code { component, version, .. } = code;
     let place = Key::component_version(namespace, component, *version);
     if shared.store.get(place.table, &place.bytes)?.is_some() {
         return Ok(());

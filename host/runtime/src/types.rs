@@ -251,6 +251,10 @@ pub struct Description {
     pub continued_run_id: Option<RunId>,
     /// The run that continues this one.
     pub continued_to: Option<RunId>,
+    /// The run that the latest reset made of it.
+    pub reset_to: Option<RunId>,
+    /// The run whose steps its journal begins with, and the last of those.
+    pub forked_from: Option<(ExecutionRef, u64)>,
     /// What bounds the run and its chain.
     pub lifecycle: Lifecycle,
     /// When the run is ended by a timeout.

@@ -19,11 +19,12 @@ pub use self::lines::LineStream;
 pub use self::stream::{EventStream, StreamEvent};
 use crate::wire::{
     ActivateRequest, CancelActivity, CancelRequest, CheckRequest, CompleteActivity, ComponentDetail,
-    ComponentList, Deleted, Description, Done, FailActivity, HeartbeatActivity, HeartbeatAnswer, HistoryPage,
-    MoveRequest, MoveRunsRequest, MovedRun, PauseActivity, PauseRequest, Problem, QueryRequest, QueryResult,
-    ResetActivity, ResumeRequest, RunResult, SignalRequest, StartRequest, StartedRun, TaskQueueInfo,
-    TaskQueueList, TerminateRequest, UnpauseActivity, UnpauseRequest, UpdateActivityOptions, UpdateRequest,
-    UpdateResult, UploadedComponent, VersionList, WaitForStage, WorkflowList,
+    ComponentList, Deleted, Description, Done, FailActivity, ForkWorkflow, ForkedRun, HeartbeatActivity,
+    HeartbeatAnswer, HistoryPage, MoveRequest, MoveRunsRequest, MovedRun, PauseActivity, PauseRequest,
+    Problem, QueryRequest, QueryResult, ResetActivity, ResetWorkflow, ResumeRequest, RunResult,
+    SignalRequest, StartRequest, StartedRun, TaskQueueInfo, TaskQueueList, TerminateRequest, UnpauseActivity,
+    UnpauseRequest, UpdateActivityOptions, UpdateRequest, UpdateResult, UploadedComponent, VersionList,
+    WaitForStage, WorkflowList,
 };
 
 /// How long to try for a connection. Hosts are near; one that takes longer is not there.
@@ -392,6 +393,16 @@ impl Client {
     pub async fn delete(&self, id: &str, run_id: Option<&str>) -> Result<Answer<Deleted>, ClientError> {
         let query = optional("run_id", run_id).collect();
         self.read(self.request(Method::DELETE, &["workflows", id], JSON, query), Duration::ZERO).await
+    }
+
+    /// Lets an execution go on from an earlier step.
+    pub async fn reset(&self, id: &str, request: &ResetWorkflow) -> Result<Answer<ForkedRun>, ClientError> {
+        self.read(self.json(&["workflows", id, "reset"], request)?, Duration::ZERO).await
+    }
+
+    /// Begins a new execution with steps of a run.
+    pub async fn fork(&self, id: &str, request: &ForkWorkflow) -> Result<Answer<ForkedRun>, ClientError> {
+        self.read(self.json(&["workflows", id, "fork"], request)?, Duration::ZERO).await
     }
 
     /// Ends an activity by hand, with a result.

@@ -337,7 +337,7 @@ pub(crate) fn put(key: Key, value: bytes::Bytes) -> Change {
     Change::Put { table: key.table, key: key.bytes, value }
 }
 
-pub(super) fn delete(key: Key) -> Change {
+pub(crate) fn delete(key: Key) -> Change {
     Change::Delete { table: key.table, key: key.bytes }
 }
 

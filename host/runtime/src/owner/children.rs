@@ -227,6 +227,10 @@ impl Owner<'_> {
 
     /// The run ends: its children do as they were started to do then, and nobody waits for them any more.
     pub(super) fn close_children(&mut self, status: RunStatus) -> Result<(), Gone> {
+        if self.books.head().reset_to.is_some() {
+            // A reset is no end of the execution. It has said already whose they are.
+            return Ok(());
+        }
         let rows = self.books.rows_under(&*self.shared.store, &self.key.children())?;
         let Started { workflow_id, run_id, .. } = &*self.started;
         let reason = format!(

@@ -104,7 +104,7 @@ impl Owner<'_> {
         self.end_from_outside(REPLACED.to_owned()).await
     }
 
-    async fn end_from_outside(&mut self, reason: String) -> Result<(), Gone> {
+    pub(super) async fn end_from_outside(&mut self, reason: String) -> Result<(), Gone> {
         self.tell_parent(RunStatus::Terminated, Outcome::Failed(terminated(reason.clone())));
         let time = self.shared.now();
         self.append(&Record::Terminated(Terminated { time, boot: self.shared.boot, reason }));
@@ -234,8 +234,9 @@ impl Owner<'_> {
     }
 
     /// Drafts a run, which begins once this batch is durable.
-    fn draft_run(&mut self, run: Box<NewRun>) {
+    pub(super) fn draft_run(&mut self, run: Box<NewRun>) {
         self.books.require(run.requires());
+        run.removed().for_each(|key| self.books.delete(key));
         for (key, row) in run.rows() {
             self.books.put(key, row);
         }

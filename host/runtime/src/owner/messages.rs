@@ -22,13 +22,14 @@ use crate::error::Error;
 use crate::executor::AttemptEnd;
 use crate::new_run::NewRun;
 use crate::queues::Assignment;
+use crate::reset::Reset;
 use crate::types::SendSignal;
 use crate::updates::SendUpdate;
 
 /// Bytes of the messages that may wait in a run's mailbox. They are read together when the run is loaded, come
 /// with one wait, and move in one batch to the run that continues it: beside that step's record, the ends that
 /// it took, and the rows of what it starts, they stay below the store's largest batch.
-const MAILBOX_BYTES: u64 = 4 << 20;
+pub(crate) const MAILBOX_BYTES: u64 = 4 << 20;
 
 /// Who waits for a message's effect being durable.
 pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
@@ -71,6 +72,8 @@ pub(crate) enum Message {
     Join { request_id: String, reply: Reply },
     /// A new start takes the run's place; `changes` become true with it.
     Replace { next: Box<NewRun>, changes: Vec<Change>, reply: Reply },
+    /// The run goes on as another one, from an earlier step.
+    Reset { reset: Box<Reset>, reply: Reply },
     /// Someone wants a parked run to try again.
     Resume { reply: Reply },
     /// An operator lets the run make no step.
@@ -98,6 +101,7 @@ impl Message {
             | Self::ChildStarted { reply, .. }
             | Self::ChildClosed { reply, .. }
             | Self::Sent { reply, .. }
+            | Self::Reset { reply, .. }
             | Self::Report { reply, .. }
             | Self::Control { reply, .. }
             | Self::Pause { reply, .. }
@@ -169,6 +173,11 @@ impl Owner<'_> {
                 self.child_closed(op, child, *outcome, reply)?;
             }
             Message::Sent { op, outcome, reply } => self.sent(op, *outcome, reply),
+            Message::Reset { reset, reply } => {
+                if let Some(reply) = self.unless_closed(reply) {
+                    self.reset(&reset, reply).await?;
+                }
+            }
             Message::Join { request_id, reply } => self.do_unless_closed(reply, |owner| {
                 owner.books.put(owner.chain_request(&request_id), bytes::Bytes::new());
             }),

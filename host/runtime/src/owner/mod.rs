@@ -9,6 +9,7 @@
 //! * [`steps`]: loading, executing, closing steps
 //! * [`closing`]: the end of a run
 //! * [`moving`]: other code for a run
+//! * [`resetting`]: the end of a run that goes on as another one, from an earlier step
 //! * [`activities`]: activities that have not closed
 //! * [`children`]: children, and what the run wants from other executions
 //! * [`reports`]: what others say about them
@@ -21,6 +22,7 @@ mod closing;
 mod messages;
 mod moving;
 mod reports;
+mod resetting;
 mod steps;
 mod updates;
 
@@ -50,8 +52,8 @@ use crate::shared::Shared;
 use crate::stale;
 use activities::Activities;
 use books::Books;
-pub(crate) use books::{message_size, put};
-pub(crate) use messages::{Message, Reply};
+pub(crate) use books::{delete, message_size, put};
+pub(crate) use messages::{MAILBOX_BYTES, Message, Reply};
 pub(crate) use moving::MoveRequest;
 use updates::Updates;
 pub(crate) use updates::update_row;
@@ -196,7 +198,8 @@ async fn open_and_run(
                 // Or something outlived its run: a timer's row, or a client's task token.
                 deleting => {
                     refuse_for_good(key, other);
-                    if let Some((started, _)) = deleting {
+                    // Unless it is a copy that somebody makes.
+                    if let Some((started, _)) = deleting.filter(|_| !shared.copies.contains(key)) {
                         delete::finish(shared, key, &started).await.map_err(Gone::Store)?;
                     }
                     None

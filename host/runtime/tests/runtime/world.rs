@@ -25,7 +25,7 @@ use refrain_runtime::{
     Clock, Description, Error, Health, HistoryPage, NewComponent, OnTrap, Options, RunResult, RunStatus,
     Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, WorkflowDefinition,
 };
-use refrain_store::schema::{Prefix, RunKey, UpdateRow, UpdateStatus};
+use refrain_store::schema::{Prefix, RunKey, StoredHead, UpdateRow, UpdateStatus};
 use refrain_store::{
     Batch, Change, Commit, CommitError, MAX_BATCH_BYTES, MemoryStore, Order, Store, StoreError, Table,
 };
@@ -214,7 +214,10 @@ impl World {
         }
         self.check_no_rows_of_nobody();
         for (_, row) in self.rows(Table::Runs) {
-            self.check_replay(codec::decode("start", &row).expect("a run's start"));
+            let started: Started = codec::decode("start", &row).expect("a run's start");
+            let key = RunKey::new(started.namespace.clone(), started.run_id);
+            assert!(!self.is_hidden(&key), "a run that nobody sees is left");
+            self.check_replay(started);
         }
     }
 
@@ -246,6 +249,13 @@ impl World {
                 assert!(found.is_some(), "a row in {} is of no run", table.name());
             }
         }
+    }
+
+    /// Whether the run is one that is being deleted, or a copy that has not begun.
+    fn is_hidden(&self, key: &RunKey) -> bool {
+        let head = key.head();
+        let head = self.store.get(head.table, &head.bytes).unwrap().expect("a run's head");
+        StoredHead::decode(&head).expect("a head").head.deleting
     }
 
     /// Replays a run that has ended.
@@ -285,6 +295,9 @@ impl World {
         for (_, row) in self.rows(Table::Runs) {
             let started: Started = codec::decode("start", &row).unwrap();
             let key = RunKey::new(started.namespace.clone(), started.run_id);
+            if self.is_hidden(&key) {
+                continue;
+            }
             let journal = self.under(&key.journal());
             let steps =
                 journal.iter().filter_map(|(_, record)| match codec::decode("record", record).unwrap() {

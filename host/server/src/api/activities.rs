@@ -217,6 +217,17 @@ pub(super) fn failed(
     next_retry_delay: Option<&str>,
     benign: bool,
 ) -> Result<Report, Refusal> {
+    Ok(Report::Failed {
+        failure: failure_in("failure", failure)?,
+        next_retry_delay: next_retry_delay
+            .map(|delay| length_of_time("next_retry_delay", delay))
+            .transpose()?,
+        benign,
+    })
+}
+
+/// The failure that a request means in this field.
+pub(super) fn failure_in(field: &str, failure: ActivityFailure) -> Result<Failure, Refusal> {
     // Whatever goes wrong out there is the application's own, down to the last cause.
     let cause = |cause: crate::wire::ActivityCause| Cause {
         kind: FailureKind::Application,
@@ -225,19 +236,14 @@ pub(super) fn failed(
         stack: String::new(),
         details: None,
     };
-    Ok(Report::Failed {
-        failure: Failure {
-            kind: FailureKind::Application,
-            error_type: failure.error_type,
-            message: failure.message,
-            stack: failure.stack,
-            details: optional_payload_in("failure.details", failure.details, failure.details_payload)?,
-            non_retryable: failure.non_retryable,
-            causes: failure.causes.into_iter().map(cause).collect(),
-        },
-        next_retry_delay: next_retry_delay
-            .map(|delay| length_of_time("next_retry_delay", delay))
-            .transpose()?,
-        benign,
+    let details = format!("{field}.details");
+    Ok(Failure {
+        kind: FailureKind::Application,
+        error_type: failure.error_type,
+        message: failure.message,
+        stack: failure.stack,
+        details: optional_payload_in(&details, failure.details, failure.details_payload)?,
+        non_retryable: failure.non_retryable,
+        causes: failure.causes.into_iter().map(cause).collect(),
     })
 }

@@ -26,6 +26,7 @@ mod lifecycle;
 pub mod openapi;
 pub mod problem;
 mod queries;
+mod reset;
 mod sweeps;
 mod task_queues;
 #[cfg(test)]
@@ -190,6 +191,8 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(workflows::resume_workflow))
         .routes(routes!(lifecycle::pause_workflow))
         .routes(routes!(lifecycle::unpause_workflow))
+        .routes(routes!(reset::reset_workflow))
+        .routes(routes!(reset::fork_workflow))
         .routes(routes!(task_queues::list_task_queues))
         .routes(routes!(task_queues::get_task_queue))
         .routes(routes!(activities::poll_task_queue))

@@ -32,10 +32,12 @@ mod workflow_cancel;
 mod workflow_delete;
 mod workflow_describe;
 mod workflow_execute;
+mod workflow_fork;
 mod workflow_list;
 mod workflow_move;
 mod workflow_pause;
 mod workflow_query;
+mod workflow_reset;
 mod workflow_result;
 mod workflow_resume;
 mod workflow_show;
@@ -56,7 +58,7 @@ use output::Output;
 use crate::api::LENGTH_FORM;
 use crate::client::{Answer, Client};
 use crate::config::DEFAULT_LISTEN;
-use crate::wire::Done;
+use crate::wire::{Done, ForkedRun};
 
 /// A durable workflow host: workflows are WebAssembly components, and survive the host.
 #[derive(Debug, Parser)]
@@ -156,6 +158,8 @@ enum WorkflowCommand {
     Pause(workflow_pause::Pause),
     Unpause(workflow_unpause::Unpause),
     Delete(workflow_delete::Delete),
+    Reset(workflow_reset::Reset),
+    Fork(workflow_fork::Fork),
 }
 
 /// What commands that talk to a host work with.
@@ -244,6 +248,8 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::Pause(pause) => pause.run(&context).await,
         WorkflowCommand::Unpause(unpause) => unpause.run(&context).await,
         WorkflowCommand::Delete(delete) => delete.run(&context).await,
+        WorkflowCommand::Reset(reset) => reset.run(&context).await,
+        WorkflowCommand::Fork(fork) => fork.run(&context).await,
     }
 }
 
@@ -283,6 +289,11 @@ fn done(out: Output, answer: &Answer<Done>, words: &str) -> Exit {
     }
     out.say(words);
     Exit::Ok
+}
+
+/// What a run that was reset or forked has kept, in words.
+fn kept(run: &ForkedRun) -> String {
+    run.step.map_or("from the beginning".to_owned(), |step| format!("from the end of step {step}"))
 }
 
 /// A length of time as people write it: `30s`, `1m 30s`.

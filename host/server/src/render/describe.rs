@@ -78,6 +78,11 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     }
     field("continues", run.continued_run_id.as_deref().unwrap_or_default());
     field("continued by", run.continued_to.as_deref().unwrap_or_default());
+    field("reset to", run.reset_to.as_deref().unwrap_or_default());
+    if let (Some(of), Some(step)) = (&run.forked_from, run.forked_step) {
+        let run = of.run_id.as_deref().unwrap_or_default();
+        field("keeps", &format!("the steps up to {step} of {} (run {run})", of.id));
+    }
     let (bytes, steps, entries) = (size(run.journal_bytes), run.journal_steps, run.journal_entries);
     field("journal", &format!("{bytes}, steps: {steps}, entries: {entries}"));
     // A parked or a paused run waits for somebody, whatever its code waited for before.

@@ -16,6 +16,7 @@ mod lifecycle;
 mod payload;
 mod problem;
 mod query;
+mod reset;
 mod task_queue;
 mod update;
 mod version;
@@ -35,6 +36,7 @@ pub use lifecycle::{Deleted, IdConflictPolicy, IdReusePolicy, PauseRequest, Retr
 pub use payload::{Cause, EncodedPayload, Failure, Json};
 pub use problem::Problem;
 pub use query::{Consistency, QueryRequest, QueryResult};
+pub use reset::{ActivityOutcome, ForkWorkflow, ForkedRun, ResetChildren, ResetWorkflow};
 pub use task_queue::{
     ActivityTask, PollRequest, Poller, QueueLimits, QueuedActivity, TaskQueueInfo, TaskQueueList,
 };

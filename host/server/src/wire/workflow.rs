@@ -331,6 +331,15 @@ pub struct Description {
     /// The run that continues it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_to: Option<String>,
+    /// The run that the latest reset made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_to: Option<String>,
+    /// The run whose steps its journal begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ExecutionRef>,
+    /// The last of those steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_step: Option<u64>,
     /// When its execution must have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]

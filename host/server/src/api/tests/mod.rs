@@ -5,6 +5,7 @@ mod bad_activity_input;
 mod bad_input;
 mod document;
 mod lifecycle;
+mod resets;
 mod updates;
 mod versions;
 mod workflows;
