@@ -660,7 +660,7 @@ fn a_fork_that_stops_in_the_middle() {
             match host.runtime.describe(&host.namespace, &target("fork")).await {
                 Ok(_) => {}
                 Err(Error::NotFound { .. }) => {
-                    drop(host.runtime.fork(&host.namespace, &target("h"), fork).await?)
+                    drop(host.runtime.fork(&host.namespace, &target("h"), fork).await?);
                 }
                 Err(error) => return Err(error),
             }
