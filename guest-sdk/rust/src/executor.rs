@@ -10,7 +10,7 @@ use crate::bindings::refrain::workflow::messages::Message;
 use crate::bindings::refrain::workflow::types::{Completion, UnreadSignal};
 use crate::bindings::refrain::workflow::wait::Event;
 use crate::wakes::{Child, Wakes};
-use crate::{conditions, handlers, host, inbox, queries};
+use crate::{conditions, handlers, host, inbox, queries, time};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -28,6 +28,7 @@ pub(crate) fn run(main: BoxFuture<Completion>) -> Completion {
     queries::open();
     conditions::open();
     handlers::open();
+    time::begin_step();
     let result = Rc::new(RefCell::new(None));
     let slot = result.clone();
     let mut tasks = Tasks::default();
@@ -56,7 +57,9 @@ pub(crate) fn run(main: BoxFuture<Completion>) -> Completion {
         }
         // The one place where a workflow sleeps. All that came is delivered before anything runs on, so
         // that `try_recv` misses nothing that the journal says was delivered.
-        for event in host::with(|host| host.next()) {
+        let events = host::with(|host| host.next());
+        time::begin_step();
+        for event in events {
             match event {
                 // It has changed nothing.
                 Event::Message(Message::Query(query)) => {

@@ -474,3 +474,22 @@ fn a_workflow_that_the_component_lacks_is_not_found() {
     assert_eq!((failure.kind, failure.error_type.as_str()), (FailureKind::Host, "not-found"));
     assert_eq!(failure.message, "this component has no workflow `nobody`");
 }
+
+#[workflow]
+async fn sleeps_until(reads: u32) -> Result<(), Failure> {
+    for _ in 0..2 {
+        let begun = (0..reads).map(|_| now()).last().unwrap_or_else(now);
+        let deadline = begun + secs(10);
+        sleep_until(deadline).await;
+        let woken = now();
+        assert!(woken >= deadline, "{reads} reads: {:?} early", deadline.duration_since(woken));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_deadline_has_passed_for_who_waited_for_it_however_often_the_clock_was_read_before() {
+    for reads in [0, 1, 2, 1_000] {
+        Env::new().run::<sleeps_until>(&reads).result::<()>().unwrap();
+    }
+}

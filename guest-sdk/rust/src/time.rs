@@ -1,5 +1,6 @@
 //! Time: durable timers, the run's clock, and lengths of time.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -48,9 +49,23 @@ pub(crate) fn from_wire(instant: types::Instant) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(instant.seconds, instant.nanoseconds)
 }
 
+/// By how much each call moves the clock on, says `wit/`.
+const TICK: Duration = Duration::from_micros(1);
+
+thread_local! {
+    /// How often the clock was read in this step.
+    static READS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A step begins, with the clock as it is.
+pub(crate) fn begin_step() {
+    READS.set(0);
+}
+
 /// The run's time: the same on every replay, never running back, and moving on with each call.
 #[must_use]
 pub fn now() -> SystemTime {
+    READS.set(READS.get().saturating_add(1));
     from_wire(host::with(|host| host.now()))
 }
 
@@ -68,7 +83,11 @@ pub fn sleep_named(duration: Duration, summary: &str) -> Sleep {
 
 /// Waits until the run's time is `deadline`; a deadline that has passed waits for nothing but the next step.
 pub fn sleep_until(deadline: SystemTime) -> Sleep {
-    sleep(deadline.duration_since(now()).unwrap_or_default())
+    // Timers count from the step's time, of which the clock is ahead by what it was read before: without that, the run's
+    // time would not yet be the deadline when the timer fires.
+    let ahead = TICK.saturating_mul(READS.get());
+    let step = now() - ahead;
+    sleep(deadline.duration_since(step).unwrap_or_default())
 }
 
 fn timer(duration: Duration, summary: Option<&str>) -> Sleep {
