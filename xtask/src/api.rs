@@ -92,6 +92,58 @@ impl Api {
         Ok(())
     }
 
+    /// Asks a run to end early.
+    pub(crate) fn cancel(&self, id: &str, reason: &str) -> Result<()> {
+        self.post(&format!("/v1/workflows/{id}/cancel"), &json!({ "reason": reason }))
+            .with_context(|| format!("ask {id} to cancel itself"))?;
+        Ok(())
+    }
+
+    /// Ends a run without asking it.
+    pub(crate) fn terminate(&self, id: &str, reason: &str) -> Result<()> {
+        self.post(&format!("/v1/workflows/{id}/terminate"), &json!({ "reason": reason }))
+            .with_context(|| format!("terminate {id}"))?;
+        Ok(())
+    }
+
+    /// Asks a run something; its answer. A run that is over is asked too.
+    pub(crate) fn query(&self, id: &str, query: &str) -> Result<Value> {
+        let answer = self.post(&format!("/v1/workflows/{id}/queries/{query}"), &json!({}));
+        Ok(answer.with_context(|| format!("query {query} of {id}"))?["result"].take())
+    }
+
+    /// Sends an update and waits for what becomes of it; the answer, which has the `stage`, and the `result` or the
+    /// `failure`. The same update id is the same update, however often it is sent.
+    pub(crate) fn update(&self, id: &str, update: &str, input: &Value, update_id: &str) -> Result<Value> {
+        let body = json!({ "input": input, "update_id": update_id, "wait": POLL_WAIT });
+        let path = format!("/v1/workflows/{id}/updates/{update}");
+        let began = Instant::now();
+        while began.elapsed() < RUN_LIMIT {
+            let answer = self.post(&path, &body).with_context(|| format!("update {update} of {id}"))?;
+            if answer["stage"] == "completed" || answer["stage"] == "rejected" {
+                return Ok(answer);
+            }
+        }
+        bail!("{id} did not answer the update {update} within {} s", RUN_LIMIT.as_secs())
+    }
+
+    /// The histories of all runs of an execution that continued as new, the first one first.
+    pub(crate) fn chain(&self, id: &str) -> Result<Vec<Vec<Event>>> {
+        let mut path = format!("/v1/workflows/{id}");
+        let mut histories = Vec::new();
+        loop {
+            let (_, run) = self.get(&path)?;
+            let run_id = run["run_id"].as_str().context("a description has no `run_id`")?;
+            let (_, page) = self.get(&format!("/v1/workflows/{id}/history?run_id={run_id}"))?;
+            let events = page["events"].as_array().context("a history has no `events`")?;
+            histories.insert(0, events.iter().cloned().map(Event).collect());
+            match run["continued_run_id"].as_str() {
+                Some(before) => path = format!("/v1/workflows/{id}?run_id={before}"),
+                None => return Ok(histories),
+            }
+        }
+    }
+
     /// Waits for the end of a run; the answer, which has the `status`, and the `result` or the `failure`.
     pub(crate) fn result(&self, id: &str) -> Result<Value> {
         let began = Instant::now();

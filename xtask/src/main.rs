@@ -34,7 +34,8 @@ usage: cargo xtask COMMAND
                                 middle, start it again, and check the archive; from nothing, with all it needs
   test [STAGE...]               every check, or only these stages; `cargo xtask test --list` names them
   example NAME [--lang rust]    build an example, run it against a fresh host, and check its outcome;
-                                NAME is hello, reminder, backup, order-saga, training, or all
+                                NAME is hello, reminder, approval, off-peak, expense, cart, mutex, backup, order-saga,
+                                training, or all
   guests                        build the examples for wasm32, with a compiler that is installed if it is missing
   bless                         run the tests and rewrite the snapshots that differ
 ";

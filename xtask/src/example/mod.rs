@@ -14,8 +14,13 @@ use crate::host::{self, Home, Host};
 use crate::process::heading;
 use crate::workspace::Workspace;
 
+mod approval;
 mod backup;
+mod cart;
+mod expense;
 mod hello;
+mod mutex;
+mod off_peak;
 mod order_saga;
 mod reminder;
 mod training;
@@ -30,9 +35,14 @@ struct Story {
 }
 
 /// All examples, in the order in which one would read them.
-const STORIES: [Story; 5] = [
+const STORIES: [Story; 10] = [
     Story { name: "hello", service: None, run: hello::run },
     Story { name: "reminder", service: None, run: reminder::run },
+    Story { name: "approval", service: None, run: approval::run },
+    Story { name: "off-peak", service: None, run: off_peak::run },
+    Story { name: "expense", service: None, run: expense::run },
+    Story { name: "cart", service: None, run: cart::run },
+    Story { name: "mutex", service: None, run: mutex::run },
     Story { name: "backup", service: None, run: backup::run },
     Story { name: "order-saga", service: Some("order-saga-service"), run: order_saga::run },
     Story { name: "training", service: None, run: training::run },
@@ -149,8 +159,19 @@ impl<'a> Stage<'a> {
 
     /// Kills the host with SIGKILL and starts it again.
     fn kill_and_restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.restart()
+    }
+
+    /// Kills the host with SIGKILL.
+    fn kill(&mut self) -> Result<()> {
         self.host.take().context("the host is not running")?.kill()?;
         println!("    killed the host with SIGKILL");
+        Ok(())
+    }
+
+    /// Starts the host again that was killed.
+    fn restart(&mut self) -> Result<()> {
         self.host = Some(Host::start(self.ws, &self.home)?);
         println!("    started it again");
         Ok(())
