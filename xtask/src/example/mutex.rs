@@ -1,7 +1,7 @@
 //! `mutex`: fifty visitors want to be alone in a room, and one of them dies in it. The host dies too. Nobody meets anybody,
 //! and all come in the order in which they asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ const BEFORE_THE_KILL: u64 = 15;
 /// Few, so that one run takes over from another many times.
 const GRANTS_PER_RUN: u64 = 8;
 
+/// How long each is in the room: for the kill to come before all have been there.
+const STAY: Duration = Duration::from_millis(20);
+
 /// For who dies: what the others have to wait.
 const SHORT_LEASE: Duration = Duration::from_millis(1_000);
 
@@ -28,8 +31,8 @@ const LONG_LEASE: Duration = Duration::from_secs(120);
 pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
     let api = stage.api()?;
     api.start("lock", "door", &json!({ "grants_per_run": GRANTS_PER_RUN }))?;
-    let lease = |lease: Duration| lease.as_millis() as u64;
-    let dying = json!({ "lock": "door", "stay_ms": 3_600_000, "lease_ms": lease(SHORT_LEASE) });
+    let ms = |duration: Duration| duration.as_millis() as u64;
+    let dying = json!({ "lock": "door", "stay_ms": 3_600_000, "lease_ms": ms(SHORT_LEASE) });
     api.start("visit", "dying", &dying)?;
     api.follow("dying", |seen| seen.iter().any(|event| event.completes("fs.list")))?;
     expect("in the room", &api.query("door", "state")?["holder"]["by"], &json!("dying"))?;
@@ -38,7 +41,7 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
     println!("    it is dead, and has not released the lock");
 
     for n in 0..VISITORS {
-        let visit = json!({ "lock": "door", "lease_ms": lease(LONG_LEASE) });
+        let visit = json!({ "lock": "door", "stay_ms": ms(STAY), "lease_ms": ms(LONG_LEASE) });
         api.start("visit", &visitor(n), &visit)?;
     }
     println!("    {VISITORS} others want to come in");
@@ -58,7 +61,10 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
             "the lock was granted twice as {number}"
         );
     }
-    println!("    all were in the room");
+    let (last, _) = visits.values().next_back().context("there were no visits")?;
+    let lives: BTreeSet<_> = api.history(last)?.iter().map(Event::boot).collect();
+    ensure!(lives.len() > 1, "all had been in the room before the kill came");
+    println!("    all were in the room, {last} last");
     alone(&visits)?;
     in_order(&api, &visits)?;
     let state = api.query("door", "state")?;
