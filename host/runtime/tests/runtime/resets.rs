@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use refrain_engine::call::{Call, Command, Interest, Read, Reply};
+use refrain_engine::call::{Interest, Read, Reply};
 use refrain_engine::child::{ChildCommand, ChildOptions};
-use refrain_engine::codec;
 use refrain_engine::failure::Outcome;
 use refrain_engine::ids::{Op, RunId, WorkflowId};
 use refrain_engine::journal::ExecutionRef;
@@ -13,12 +12,12 @@ use refrain_engine::mailbox::Event;
 use refrain_engine::scripted::{ScriptHost, Stopped, trap};
 use refrain_runtime::{
     Error, ForkedRun, ListFilter, ResetChildren, ResetWorkflow, RunResult, RunStatus, StartWorkflow, Target,
+    WaitStage,
 };
-use refrain_store::schema::{ChildRow, OutboxRow, RunKey};
-use refrain_store::{Batch, Store, Table};
 use tokio::task::JoinSet;
 
 use crate::lifecycle::listener;
+use crate::updates::{send, told};
 use crate::world::*;
 
 /// A reset to the end of the step of this event.
@@ -460,51 +459,30 @@ fn resets_starts_and_terminations_at_once_leave_at_most_one_open_run() {
     }
 }
 
-/// Starts a child and waits for its start and its end.
+/// Starts a child, which grows up when it is told to, and waits for its start and its end.
 fn parent(world: &World) {
+    listener(world);
     world.workflow("parent", |host, _| async move {
-        let options = ChildOptions::default();
-        let child = ChildCommand { workflow: "child".to_owned(), input: json(1), options };
-        let Reply::Child { started, finished } =
-            host.call(Call::Command(Command::StartChild(Box::new(child))))?
-        else {
-            panic!("two ops")
+        let options = ChildOptions {
+            workflow_id: Some(WorkflowId::new("the child").unwrap()),
+            ..ChildOptions::default()
         };
+        let child = ChildCommand { workflow: "listener".to_owned(), input: json(1), options };
+        let (started, finished) = host.child(child)?;
         let mut heard = Vec::new();
         while heard.len() < 2 {
             for event in host.wait(Interest::Everything).await? {
-                match event {
-                    Event::Finished { op, outcome: Outcome::Failed(failure) } => {
-                        assert!([started, finished].contains(&op));
-                        heard.push(failure.error_type);
-                    }
-                    Event::Finished { outcome: Outcome::Completed(value), .. } => heard.push(text(&value)),
-                    Event::Signal { name, .. } => heard.push(name),
-                    other => panic!("{other:?}"),
-                }
+                let Event::Finished { op, outcome } = event else { panic!("an end, and not {event:?}") };
+                assert!([started, finished].contains(&op));
+                heard.push(match outcome {
+                    Outcome::Failed(failure) => failure.error_type,
+                    Outcome::Completed(_) if op == started => "started".to_owned(),
+                    Outcome::Completed(value) => text(&value),
+                });
             }
         }
         completed(format!("{heard:?}"))
     });
-}
-
-fn child_row() -> ChildRow {
-    ChildRow {
-        workflow_id: WorkflowId::new("the child").unwrap(),
-        run_id: RunId::from_bytes([5; 16]),
-        workflow: "child".to_owned(),
-        parent_close: refrain_engine::child::ParentClosePolicy::Terminate,
-        cancellation: refrain_engine::child::ChildCancellation::TryCancel,
-        started: true,
-        wanted: true,
-    }
-}
-
-/// Puts the row of a child there that a run has started as op 2.
-async fn seed_child(world: &World, host: &Host, run: RunId) {
-    let row = RunKey::new(host.namespace.clone(), run).child(2);
-    let batch = Batch::new().put(row.table, row.bytes, codec::encode(&child_row()));
-    world.store.commit(batch).await.unwrap();
 }
 
 #[test]
@@ -512,15 +490,14 @@ fn children_stay_with_the_old_run_and_the_new_one_is_told() {
     let world = World::new();
     parent(&world);
     world.live(async |host| {
-        let first = host.start("parent", "p").await;
+        host.start("parent", "p").await;
         host.settle().await;
-        seed_child(&world, &host, first).await;
         host.reset("p", to(2)).await.unwrap();
         assert_eq!(host.value("p").await, r#"["not-adopted", "not-adopted"]"#);
-        for table in [Table::Children, Table::Outbox] {
-            let rows = world.under(&refrain_store::schema::Prefix::namespace(table, &host.namespace));
-            assert!(rows.is_empty(), "no policy is applied, and nobody is told: {rows:?}");
-        }
+        host.pass(secs(1)).await;
+        assert_eq!(host.status("the child").await, RunStatus::Running, "no policy is applied");
+        host.signal("the child", "stop", "1", None).await.unwrap();
+        assert_eq!(host.value("the child").await, "[]", "and nobody hears of its end");
     });
     world.check_rest();
 }
@@ -530,48 +507,111 @@ fn children_are_taken_over_where_that_is_asked_for() {
     let world = World::new();
     parent(&world);
     world.live(async |host| {
-        let first = host.start("parent", "p").await;
+        host.start("parent", "p").await;
         host.settle().await;
-        seed_child(&world, &host, first).await;
-        let adopting = ResetWorkflow { children: ResetChildren::Adopt, ..to(2) };
-        let reset = host.reset("p", adopting).await.unwrap();
+        let adopting = || ResetWorkflow { children: ResetChildren::Adopt, ..to(2) };
+        host.reset("p", adopting()).await.unwrap();
         host.settle().await;
         assert_eq!(host.status("p").await, RunStatus::Running, "it waits for the child");
-        let of = |run| RunKey::new(host.namespace.clone(), run).child(2);
-        let row = |run| world.store.get(Table::Children, &of(run).bytes).unwrap();
-        assert_eq!(row(first), None);
-        let row: ChildRow = codec::decode("child", &row(reset.run_id).expect("a row")).unwrap();
-        assert_eq!(row, child_row());
         let story = host.story("p").await;
-        assert!(
-            story.contains("child-started") && story.contains("the child"),
-            "its start is told again: {story}"
-        );
-        host.terminate("p").await.unwrap();
+        assert!(story.contains("child-started"), "its start is told again: {story}");
+        // Once more: what the child has to say is led on over both runs.
+        host.reset("p", adopting()).await.unwrap();
+        host.signal("the child", "stop", "1", None).await.unwrap();
+        assert_eq!(host.value("p").await, r#"["started", "[]"]"#);
     });
+    world.check_rest();
+}
+
+#[test]
+fn a_child_that_was_taken_over_ends_with_the_run_that_has_it() {
+    let world = World::new();
+    parent(&world);
+    world.live(async |host| {
+        host.start("parent", "p").await;
+        host.settle().await;
+        host.reset("p", ResetWorkflow { children: ResetChildren::Adopt, ..to(2) }).await.unwrap();
+        host.settle().await;
+        host.terminate("p").await.unwrap();
+        host.pass(secs(1)).await;
+        assert_eq!(host.status("the child").await, RunStatus::Terminated);
+    });
+    world.check_rest();
+}
+
+#[test]
+fn a_parent_hears_of_the_end_of_the_run_that_a_reset_has_made_of_its_child() {
+    let world = World::new();
+    parent(&world);
+    world.live(async |host| {
+        host.start("parent", "p").await;
+        host.settle().await;
+        host.signal("the child", "one", "1", None).await.unwrap();
+        host.settle().await;
+        host.reset("the child", to(1)).await.unwrap();
+        host.settle().await;
+        assert_eq!(host.status("p").await, RunStatus::Running, "a reset is no end of the child");
+        host.signal("the child", "stop", "1", None).await.unwrap();
+        assert_eq!(host.value("p").await, r#"["started", "[\"one\"]"]"#);
+    });
+    world.check_rest();
+}
+
+#[test]
+fn updates_that_were_not_delivered_go_on_to_the_new_run_and_accepted_ones_end() {
+    let world = World::new();
+    world.workflow("deaf", |host, input| async move {
+        if let Event::Update { request, .. } = host.wait(Interest::Everything).await?.remove(0) {
+            host.accept(request)?;
+        }
+        let pause = host.timer(secs(100))?;
+        outcome(&host, pause).await?;
+        while let Event::Update { request, .. } = host.wait(Interest::Everything).await?.remove(0) {
+            host.accept(request)?;
+            host.complete(request, Outcome::Completed(input.clone()))?;
+        }
+        completed(1)
+    });
+    world.live(async |host| {
+        host.start("deaf", "d").await;
+        for (id, stage) in [("first", WaitStage::Accepted), ("second", WaitStage::Admitted)] {
+            host.update("d", send(id, "add", 1)).await.unwrap();
+            let progress = host.update_progress("d", id, stage, secs(10)).await.unwrap();
+            assert!(progress.reached, "{id}: {}", told(&progress));
+        }
+        // 1 started, 2 the update, 3 its acceptance, 4 the pause.
+        host.reset("d", to(4)).await.unwrap();
+        let first = host.answered("d", "first").await;
+        assert!(first.contains("run-ended"), "the old run has ended with it: {first}");
+        let second = host.answered("d", "second").await;
+        assert!(second.contains("null"), "the new run answers it: {second}");
+        host.signal("d", "stop", "1", None).await.unwrap();
+        host.value("d").await;
+    });
+    world.check_rest();
 }
 
 #[test]
 fn signals_to_others_that_may_not_have_reached_them_are_sent_again() {
     let world = World::new();
+    listener(&world);
     let other = || ExecutionRef { workflow_id: WorkflowId::new("other").unwrap(), run_id: None };
     world.workflow("sends", move |host, _| async move {
-        let command = Command::Signal { target: other(), name: "hello".to_owned(), input: json(1) };
-        host.call(Call::Command(command))?;
+        host.signal(other(), "hello", json(1))?;
         host.wait(Interest::Everything).await?;
         completed(1)
     });
     world.live(async |host| {
+        host.start("listener", "other").await;
         host.start("sends", "s").await;
-        host.settle().await;
-        let reset = host.reset("s", to(2)).await.unwrap();
-        let row = RunKey::new(host.namespace.clone(), reset.run_id).outbox(1);
-        let row = world.store.get(row.table, &row.bytes).unwrap().expect("a row");
-        let expected = OutboxRow::Signal { target: other(), name: "hello".to_owned(), input: json(1) };
-        assert_eq!(codec::decode::<OutboxRow>("outbox", &row).unwrap(), expected);
-        host.signal("s", "stop", "1", None).await.unwrap();
         host.value("s").await;
+        // Where it is cut, the run did not know yet that the signal had arrived.
+        host.reset("s", to(2)).await.unwrap();
+        host.value("s").await;
+        host.signal("other", "stop", "1", None).await.unwrap();
+        assert_eq!(host.value("other").await, r#"["hello", "hello"]"#);
     });
+    world.check_rest();
 }
 
 #[test]
@@ -612,20 +652,30 @@ fn activities_that_are_open_there_may_be_more_than_a_batch_holds() {
 
 #[test]
 fn what_cannot_begin_in_one_batch_is_refused_and_nothing_happens() {
+    const SIGNALS: usize = 14;
     let world = World::new();
     let other = || ExecutionRef { workflow_id: WorkflowId::new("other").unwrap(), run_id: None };
+    world.workflow("late listener", |host, _| async move {
+        let pause = host.timer(secs(100))?;
+        outcome(&host, pause).await?;
+        let mut got = 0;
+        while got < SIGNALS {
+            got += host.wait(Interest::Everything).await?.len();
+        }
+        completed(got)
+    });
     world.workflow("sends", move |host, _| async move {
-        for _ in 0..14 {
-            let input = json(format!("{:?}", "x".repeat(1_400_000)));
-            host.call(Call::Command(Command::Signal { target: other(), name: "hello".to_owned(), input }))?;
+        for _ in 0..SIGNALS {
+            host.signal(other(), "hello", json(format!("{:?}", "x".repeat(1_400_000))))?;
             let pause = host.timer(secs(1))?;
             outcome(&host, pause).await?;
         }
-        host.wait(Interest::Everything).await?;
+        while !matches!(host.wait(Interest::Everything).await?.last(), Some(Event::Signal { .. })) {}
         completed(1)
     });
     let limited = Arc::new(LimitedBatches::new(Arc::clone(&world.store)));
     let lived = world.live_on(limited, async |host| {
+        host.start("late listener", "other").await;
         let first = host.start("sends", "s").await;
         host.pass(secs(20)).await;
         // 1 started, and then three events for each signal and its pause.
@@ -634,6 +684,7 @@ fn what_cannot_begin_in_one_batch_is_refused_and_nothing_happens() {
         assert_eq!(host.describe("s").await.summary.run_id, first);
         host.signal("s", "stop", "1", None).await.unwrap();
         host.value("s").await;
+        assert_eq!(host.value("other").await, SIGNALS.to_string());
     });
     lived.unwrap();
     world.check_rest();
