@@ -32,7 +32,9 @@ use crate::types::Target;
 const TRIES: usize = 100;
 
 /// What the batch may have that begins a run: it ends another one too, whose rows it deletes.
-const BEGIN_BYTES: usize = MAX_BATCH_BYTES / 4 * 3;
+const BEGIN_BYTES: usize = 12 << 20;
+
+const _: () = assert!(BEGIN_BYTES < MAX_BATCH_BYTES);
 
 /// A reset whose copy is made.
 pub(crate) struct Reset {
