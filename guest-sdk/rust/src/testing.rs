@@ -86,6 +86,8 @@ pub struct Env {
     tried: Option<String>,
     /// When the run ended, if its code goes on after that.
     ended_at: Option<Duration>,
+    /// From when on the journal counts as long.
+    long_from: Option<Duration>,
 }
 
 enum Due {
@@ -260,6 +262,16 @@ impl Env {
     pub fn cancel(mut self, after: Duration, reason: &str) -> Self {
         let request = CancelRequest { reason: reason.to_owned() };
         self.schedule(after, Due::Message(Message::CancelRequested(request)));
+        self
+    }
+
+    /// Some time after the start the journal nears its limit: [`Info::continue_as_new_suggested`] is true from then
+    /// on. Without it, it never does.
+    ///
+    /// [`Info::continue_as_new_suggested`]: crate::Info::continue_as_new_suggested
+    #[must_use]
+    pub fn suggest_continue_as_new(mut self, after: Duration) -> Self {
+        self.long_from = Some(after);
         self
     }
 

@@ -289,6 +289,21 @@ fn a_workflow_may_continue_as_new() {
 }
 
 #[workflow]
+async fn counts_until_the_journal_is_long(mut n: u32) -> Result<Next<()>, Failure> {
+    while !info().continue_as_new_suggested {
+        sleep(secs(1)).await;
+        n += 1;
+    }
+    Ok(continue_as_new(&n).into())
+}
+
+#[test]
+fn a_journal_counts_as_long_from_the_time_that_the_test_says() {
+    let env = Env::new().suggest_continue_as_new(secs(3));
+    assert_eq!(env.run::<counts_until_the_journal_is_long>(&4).continued(), Some(7));
+}
+
+#[workflow]
 async fn last_task_standing() -> Result<(), Failure> {
     spawn(async { step("never-waited-for").await.map(drop) });
     sleep(secs(1)).await;

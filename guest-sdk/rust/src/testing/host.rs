@@ -203,7 +203,7 @@ impl Host for Env {
             root: None,
             journal_entries: self.calls.len() as u64,
             journal_bytes: 0,
-            continue_as_new_suggested: false,
+            continue_as_new_suggested: self.long_from.is_some_and(|from| self.clock >= from),
             more: Vec::new(),
         }
     }
