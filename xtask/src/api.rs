@@ -144,6 +144,11 @@ impl Api {
         }
     }
 
+    /// All that is known of an execution's current run, except its history.
+    pub(crate) fn describe(&self, id: &str) -> Result<Value> {
+        Ok(self.get(&format!("/v1/workflows/{id}"))?.1)
+    }
+
     /// Waits for the end of a run; the answer, which has the `status`, and the `result` or the `failure`.
     pub(crate) fn result(&self, id: &str) -> Result<Value> {
         let began = Instant::now();

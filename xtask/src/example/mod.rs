@@ -23,7 +23,9 @@ mod mutex;
 mod off_peak;
 mod order_saga;
 mod reminder;
+mod sweep;
 mod training;
+mod trip;
 
 /// An example's story.
 #[derive(Clone, Copy)]
@@ -35,7 +37,7 @@ struct Story {
 }
 
 /// All examples, in the order in which one would read them.
-const STORIES: [Story; 10] = [
+const STORIES: [Story; 12] = [
     Story { name: "hello", service: None, run: hello::run },
     Story { name: "reminder", service: None, run: reminder::run },
     Story { name: "approval", service: None, run: approval::run },
@@ -46,6 +48,8 @@ const STORIES: [Story; 10] = [
     Story { name: "backup", service: None, run: backup::run },
     Story { name: "order-saga", service: Some("order-saga-service"), run: order_saga::run },
     Story { name: "training", service: None, run: training::run },
+    Story { name: "sweep", service: None, run: sweep::run },
+    Story { name: "trip", service: None, run: trip::run },
 ];
 
 /// Builds and runs one example, or all of them.
