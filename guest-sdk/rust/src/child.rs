@@ -35,8 +35,8 @@ pub use crate::bindings::refrain::workflow::child::{
 /// It starts when it is awaited, given to a combinator, or [started](Child::start) by hand; its type is looked for in
 /// this run's component first. The outcome is that of all its runs together, however often it continues as new.
 ///
-/// A child that fails gives a failure that says so, with the child's own chain under it:
-/// `child workflow `ship`: no vacancy`. Its [details](Failure::details) are the child's.
+/// A child that fails gives a failure that says so, with the child's own chain under it: `child workflow "ship" (id
+/// "ship-7") failed: no vacancy`. Its [details](Failure::details) are the child's.
 ///
 /// What becomes of a child when this run ends first says [`parent_close`](Child::parent_close).
 pub fn child<T: DeserializeOwned>(
@@ -182,7 +182,8 @@ impl<T> Child<T> {
         let Self { workflow, input, options, with_run, output } = self;
         let input = scope::check().and(input);
         let ops = input.map(|input| host::with(|host| host.start_child(&workflow, &input, &options)));
-        let doing = format!("child workflow `{workflow}`");
+        // The host's words, which begin its own failures.
+        let doing = format!("child workflow {workflow:?}");
         let state = ops.clone().map(|ops| OpFuture::new(ops.started, OnDrop::Detach));
         let work = Work::new(with_run, ops.map(|ops| ops.finished));
         (ChildStarted { doing: doing.clone(), state }, RunningChild { doing, work, output })
@@ -286,5 +287,5 @@ impl Future for ChildStarted {
 
 /// Says which child it was, where the host has not.
 fn of_child(failure: Failure, doing: &str) -> Failure {
-    if failure.message() == doing { failure } else { failure.context(doing) }
+    if failure.message().starts_with(doing) { failure } else { failure.context(doing) }
 }

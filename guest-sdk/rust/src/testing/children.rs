@@ -9,7 +9,7 @@ use super::host::duration;
 use super::{Due, Env, Work, by_host, encode, work};
 use crate::bindings::refrain::workflow::activity::Cancellation;
 use crate::bindings::refrain::workflow::child::{self, ChildOps, IdReusePolicy, Options, ParentClosePolicy};
-use crate::bindings::refrain::workflow::types::{Execution, Outcome, Payload};
+use crate::bindings::refrain::workflow::types::{self, Execution, Outcome, Payload};
 use crate::{Failure, FailureKind};
 
 /// What stands for the children of one workflow.
@@ -75,13 +75,13 @@ impl Env {
             match known.unwrap_or_else(|| panic!("this Env has no child `{workflow}`")) {
                 Child::Runs(takes, f) => {
                     let ids = serde_json::json!({ "workflow_id": id, "run_id": format!("{id}-run") });
-                    let outcome = f(input).map_err(|why| of_child(workflow, why));
-                    let (takes, outcome) = limited(*takes, outcome, workflow, options);
+                    let outcome = f(input).map_err(|why| of_child(workflow, &id, "failed", why));
+                    let (takes, outcome) = limited(*takes, outcome, workflow, &id, options);
                     (takes, Ok(encode(&ids)), outcome)
                 }
                 Child::Refused(error_type) => {
-                    let refused: Outcome =
-                        Err(by_host(error_type, &format!("workflow `{id}` cannot be started")));
+                    let message = format!("child workflow {workflow:?} was not started: its id is {id:?}");
+                    let refused: Outcome = Err(by_host(error_type, &message));
                     (Duration::ZERO, refused.clone(), refused)
                 }
             };
@@ -110,20 +110,26 @@ impl Env {
     }
 }
 
-/// A child's failure as its parent gets it.
-fn of_child(workflow: &str, why: Failure) -> crate::bindings::refrain::workflow::types::Failure {
-    why.context(format!("child workflow `{workflow}`")).into_wire()
+/// A child's failure as its parent gets it, in the host's words.
+fn of_child(workflow: &str, id: &str, ended: &str, why: Failure) -> types::Failure {
+    why.context(format!("child workflow {workflow:?} (id {id:?}) {ended}")).into_wire()
 }
 
 /// Ends it when the first of its timeouts passes.
-fn limited(takes: Duration, outcome: Outcome, workflow: &str, options: &Options) -> (Duration, Outcome) {
+fn limited(
+    takes: Duration,
+    outcome: Outcome,
+    workflow: &str,
+    id: &str,
+    options: &Options,
+) -> (Duration, Outcome) {
     let limits = [("execution", options.execution_timeout), ("run", options.run_timeout)];
     let limits = limits.into_iter().filter_map(|(name, limit)| Some((duration(limit?), name)));
     match limits.min() {
         Some((limit, name)) if takes > limit => {
             let message = format!("the {name} took longer than {limit:?}");
             let failure = Failure::of(FailureKind::Timeout, name.to_owned(), message);
-            (limit, Err(of_child(workflow, failure)))
+            (limit, Err(of_child(workflow, id, "timed out", failure)))
         }
         _ => (takes, outcome),
     }

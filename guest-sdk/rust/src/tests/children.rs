@@ -26,15 +26,15 @@ fn a_child_that_fails_gives_the_whole_chain() {
     let sinks =
         |_: String| Err::<(), _>(Failure::typed("Sunk", "the ship sank").with_details(&40).context("sail"));
     let failure = Env::new().child("ship", sinks).run::<ships>(&"7").result::<()>().unwrap_err();
-    assert_eq!(failure.to_string(), "child workflow `ship`: sail: the ship sank");
+    assert_eq!(failure.to_string(), r#"child workflow "ship" (id "ship-7") failed: sail: the ship sank"#);
     assert_eq!((failure.error_type(), failure.details::<u32>()), ("Sunk", Some(40)));
     let refused = Env::new().refused_child("ship", "already-exists").run::<ships>(&"7");
     let refused = refused.result::<()>().unwrap_err();
-    assert_eq!(refused.to_string(), "child workflow `ship`: workflow `ship-7` cannot be started");
+    assert_eq!(refused.to_string(), r#"child workflow "ship" was not started: its id is "ship-7""#);
     assert_eq!((refused.kind(), refused.error_type()), (FailureKind::Host, "already-exists"));
     let wrong = Env::new().child("ship", |_: String| Ok(7)).run::<ships>(&"7");
     let wrong = wrong.result::<()>().unwrap_err().to_string();
-    assert!(wrong.starts_with("child workflow `ship`: result: invalid type: integer `7`"), "{wrong}");
+    assert!(wrong.starts_with(r#"child workflow "ship": result: invalid type: integer `7`"#), "{wrong}");
 }
 
 #[workflow]
@@ -83,10 +83,15 @@ async fn gives_up_children(cancellation: u8) -> Result<String, Failure> {
 #[test]
 fn a_child_is_canceled_by_hand_or_with_the_run_and_waited_for_if_wanted() {
     for (cancellation, takes, seconds, expected) in [
-        (0, 9, 1, Some("child workflow `ship`: too slow")),
+        (0, 9, 1, Some(r#"child workflow "ship": too slow"#)),
         (1, 9, 9, None),
         (0, 1, 1, None),
-        (1, 90, 60, Some("child workflow `ship`: the execution took longer than 60s")),
+        (
+            1,
+            90,
+            60,
+            Some(r#"child workflow "ship" (id "child-2") timed out: the execution took longer than 60s"#),
+        ),
     ] {
         let env = Env::new().slow_child("ship", secs(takes), |id: String| Ok(id));
         let ended = env.run::<gives_up_children>(&cancellation);
@@ -173,8 +178,8 @@ fn an_input_that_cannot_be_written_says_whose_it_was_and_starts_nothing() {
     let why = "cannot be written as JSON: it has no words";
     let expected = [
         format!("input of signal `hello` to workflow `near`: {why}"),
-        format!("child workflow `ship`: input: {why}"),
-        format!("child workflow `ship`: memo `order`: {why}"),
+        format!("child workflow \"ship\": input: {why}"),
+        format!("child workflow \"ship\": memo `order`: {why}"),
         format!("input of activity `ship`: {why}"),
     ];
     assert_eq!(ended.result::<Vec<String>>().unwrap(), expected);

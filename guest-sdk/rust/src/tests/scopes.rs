@@ -46,7 +46,7 @@ fn a_canceled_scope_cancels_what_is_open_in_it_and_starts_nothing_more() {
     let env = env(&[("outside", 60), ("dropped", 60), ("a", 60), ("late", 1), ("after", 1)]);
     let env = env.slow_child("ship", secs(60), |id: String| Ok(id)).signal(secs(1), "done", &0);
     let ended = env.run::<works_in_a_scope>(&());
-    let failures = "stopped, child workflow `ship`: stopped, stopped, child workflow `late`: stopped";
+    let failures = r#"stopped, child workflow "ship": stopped, stopped, child workflow "late": stopped"#;
     assert_eq!(ended.result::<String>().unwrap(), failures);
     let calls = [
         "1 = activity outside \"outside\"",
