@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 /// How often it is looked whether a program has ended: soon enough for people.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
+/// How long something is looked for again and again that must come soon: a slow machine is no error.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A heading over what follows.
 pub(crate) fn heading(text: &str) {
     println!("\n==> {text}");

@@ -18,11 +18,14 @@ mod approval;
 mod backup;
 mod cart;
 mod expense;
+mod fan_out;
 mod hello;
 mod mutex;
 mod off_peak;
 mod order_saga;
+mod podcast_pipeline;
 mod reminder;
+mod snapshot;
 mod sweep;
 mod training;
 mod trip;
@@ -37,7 +40,7 @@ struct Story {
 }
 
 /// All examples, in the order in which one would read them.
-const STORIES: [Story; 12] = [
+const STORIES: [Story; 15] = [
     Story { name: "hello", service: None, run: hello::run },
     Story { name: "reminder", service: None, run: reminder::run },
     Story { name: "approval", service: None, run: approval::run },
@@ -50,6 +53,9 @@ const STORIES: [Story; 12] = [
     Story { name: "training", service: None, run: training::run },
     Story { name: "sweep", service: None, run: sweep::run },
     Story { name: "trip", service: None, run: trip::run },
+    Story { name: "podcast-pipeline", service: None, run: podcast_pipeline::run },
+    Story { name: "snapshot", service: None, run: snapshot::run },
+    Story { name: "fan-out", service: None, run: fan_out::run },
 ];
 
 /// Builds and runs one example, or all of them.
