@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use refrain_sdk::{
-    Activity, Failure, Query, Signal, activity, days, local_activity, millis, mins, now, sleep, try_join_all,
-    workflow,
+    Activity, Failure, Query, Signal, activity, child, days, local_activity, millis, mins, now, sleep,
+    try_join_all, workflow,
 };
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
@@ -88,6 +88,19 @@ async fn bench_signal(input: Count) -> Result<Did, Failure> {
     Ok(Did { n: input.n })
 }
 
+/// Waits for `n` children, all at once.
+#[workflow]
+async fn bench_children(input: Count) -> Result<Did, Failure> {
+    try_join_all((0..input.n).map(|_| child::<IgnoredAny>("bench_child", &()))).await?;
+    Ok(Did { n: input.n })
+}
+
+/// A child that has nothing to do.
+#[workflow]
+async fn bench_child() -> Result<Did, Failure> {
+    Ok(Did { n: 0 })
+}
+
 /// Makes a journal of about `n` entries for a replay to read: timers of zero, and the waits for them.
 #[workflow]
 async fn bench_replay(input: Count) -> Result<Did, Failure> {
@@ -151,6 +164,8 @@ refrain_sdk::component!(
     bench_fan_out,
     bench_sleep,
     bench_signal,
+    bench_children,
+    bench_child,
     bench_replay,
     bench_query,
     bench_reads,
@@ -171,6 +186,7 @@ mod tests {
     fn run<W: Workflow>(input: &[(&str, u32)]) -> Ended {
         let input: BTreeMap<_, _> = input.iter().copied().collect();
         let env = (0..3).fold(Env::new(), |env, n| env.signal(secs(n), "tick", &()));
+        let env = env.child("bench_child", |()| Ok(()));
         env.activity("bench.noop", |()| Ok(())).run::<W>(&input)
     }
 
@@ -186,6 +202,8 @@ mod tests {
         assert_eq!((count(&ended, "local activity bench.noop"), count(&ended, "wait")), (5, 5));
         let ended = run::<bench_fan_out>(&[("n", 5)]);
         assert_eq!((count(&ended, "noop"), count(&ended, "wait")), (5, 1));
+        let ended = run::<bench_children>(&[("n", 5)]);
+        assert_eq!((count(&ended, "child bench_child"), count(&ended, "wait")), (5, 1));
         assert_eq!(run::<bench_signal>(&[("n", 3)]).elapsed, secs(2));
         assert_eq!(run::<bench_sleep>(&[("ms", 5_000)]).elapsed, secs(5));
         assert_eq!(count(&run::<bench_replay>(&[("n", 10)]), "timer"), 5);

@@ -44,6 +44,17 @@ async fn signals_to_waiting_runs_are_measured_beside_the_same_load_in_memory() -
 }
 
 #[tokio::test]
+async fn children_are_measured_beside_the_same_load_in_memory_and_one_parent_of_many_alone() -> Result<()> {
+    let figures = figures(&["children", "--clients", "2"]).await?;
+    for metric in ["throughput", "latency_p50", "parent_of_1000"] {
+        let figure = figures.iter().find(|figure| figure["metric"] == metric).expect("a figure");
+        assert_eq!(figure["workload"], "children");
+        assert!(figure["value"].as_f64() > Some(0.0) && figure["ratio"].as_f64() > Some(0.0), "{figure}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn queries_are_measured_on_a_short_and_on_a_long_journal() -> Result<()> {
     let figures = figures(&["query"]).await?;
     for metric in ["p50_entries_100", "p50_entries_10000"] {

@@ -13,8 +13,10 @@
 //! | `replay` | replaying journals of 1,000, 10,000 and 100,000 entries | a host call that reads the clock |
 //! | `signal` | signals to runs that wait for them | the same load on a store in memory; for one sender's latency, one `fdatasync` |
 //! | `query` | asking runs whose journals have 100 and 10,000 entries | - |
+//! | `children` | runs of ten children at once, and one run of 1,000 | the same load on a store in memory |
 //! | `open-ops` | a wait while 1,000 ops are open | a wait while none is |
 
+mod children;
 mod disk;
 mod load;
 mod query;
@@ -52,6 +54,8 @@ pub enum Workload {
     Signal,
     /// Queries to runs with short and long journals.
     Query,
+    /// Runs of many children.
+    Children,
     /// Waits while many ops are open.
     OpenOps,
 }
@@ -97,6 +101,7 @@ pub async fn run(workload: Workload, options: &Options, report: &mut Report) -> 
         Workload::Replay => replay::measure(&component, options, report).await,
         Workload::Signal => signal::measure(&component, options, report).await,
         Workload::Query => query::measure(&component, options, report).await,
+        Workload::Children => children::measure(&component, options, report).await,
         Workload::OpenOps => replay::measure_open_ops(&component, options, report).await,
     }
 }
