@@ -493,7 +493,7 @@ fn a_workflow_that_the_component_lacks_is_not_found() {
 #[workflow]
 async fn sleeps_until(reads: u32) -> Result<(), Failure> {
     for _ in 0..2 {
-        let begun = (0..reads).map(|_| now()).last().unwrap_or_else(now);
+        let begun = (1..reads).fold(now(), |_, _| now());
         let deadline = begun + secs(10);
         sleep_until(deadline).await;
         let woken = now();

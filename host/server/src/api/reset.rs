@@ -55,7 +55,7 @@ pub(super) async fn reset_workflow(
         request_id: request.request_id,
     };
     let run = host.runtime().reset(&namespace, &target, reset).await?;
-    Ok(Json(forked(run, Some(event))))
+    Ok(Json(forked(&run, Some(event))))
 }
 
 /// Begin a new execution with steps of a run
@@ -95,7 +95,7 @@ pub(super) async fn fork_workflow(
         reason: request.reason,
     };
     let run = host.runtime().fork(&namespace, &target, fork).await?;
-    Ok((StatusCode::CREATED, Json(forked(run, event))))
+    Ok((StatusCode::CREATED, Json(forked(&run, event))))
 }
 
 fn outcomes_in(outcomes: BTreeMap<String, ActivityOutcome>) -> Result<BTreeMap<Op, Outcome>, Refusal> {
@@ -125,6 +125,6 @@ fn outcomes_in(outcomes: BTreeMap<String, ActivityOutcome>) -> Result<BTreeMap<O
     outcomes.into_iter().map(outcome_in).collect()
 }
 
-fn forked(run: runtime::ForkedRun, event: Option<u64>) -> ForkedRun {
+fn forked(run: &runtime::ForkedRun, event: Option<u64>) -> ForkedRun {
     ForkedRun { id: run.workflow_id.to_string(), run_id: run.run_id.to_string(), step: run.step, event }
 }

@@ -91,6 +91,7 @@ struct Global {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made in a process")]
 enum Command {
     /// Run a host.
     Server(server::Server),
