@@ -12,6 +12,7 @@ mod built;
 pub mod checker;
 mod client;
 mod host;
+mod messages;
 mod process;
 mod proxy;
 pub mod random;

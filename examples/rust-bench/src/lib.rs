@@ -15,6 +15,10 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 mod calls;
+mod chain;
+mod desk;
+mod family;
+mod planned;
 mod torment;
 
 /// An activity that does nothing, as fast as the host can.
@@ -171,6 +175,10 @@ refrain_sdk::component!(
     bench_reads,
     bench_open_ops,
     calls::calls,
+    chain::chain,
+    desk::desk,
+    family::family,
+    planned::planned,
     torment::torment,
 );
 

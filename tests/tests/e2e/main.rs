@@ -22,4 +22,5 @@ mod reminder;
 mod shutdown;
 mod starts;
 mod tasks;
+mod updates;
 mod workers;
