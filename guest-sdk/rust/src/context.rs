@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use crate::bindings::refrain::workflow::{context, types};
-use crate::{host, time};
+use crate::{Failure, host, time};
 
 /// What a run knows about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Info {
     /// The namespace that it belongs to.
@@ -25,6 +25,8 @@ pub struct Info {
     pub task_queue: String,
     /// From 1; counts the attempts of the run's own retry policy.
     pub attempt: u32,
+    /// Why the attempt before this one failed.
+    pub last_failure: Option<Failure>,
     /// When it began.
     pub started_at: SystemTime,
     /// Who started it as a child.
@@ -66,6 +68,7 @@ pub fn info() -> Info {
         workflow,
         task_queue,
         attempt,
+        last_failure,
         started_at,
         parent,
         root,
@@ -83,6 +86,7 @@ pub fn info() -> Info {
         workflow,
         task_queue,
         attempt,
+        last_failure: last_failure.map(Failure::from_wire),
         started_at: time::from_wire(started_at),
         parent: parent.map(Into::into),
         root: root.map(Into::into),

@@ -199,7 +199,6 @@ fn started(
         request_id: None,
         lifecycle: Lifecycle {
             execution_deadline: left.map(|left| next.at.after(left)),
-            last_failure: None,
             ..next.lifecycle.clone()
         },
         ..next

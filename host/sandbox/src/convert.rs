@@ -330,6 +330,7 @@ pub(crate) fn run_info(info: RunInfo) -> context::RunInfo {
         workflow: info.workflow,
         task_queue: info.task_queue,
         attempt: info.attempt,
+        last_failure: info.last_failure.map(failure),
         started_at: instant(info.started_at),
         parent: info.parent.as_ref().map(execution),
         root: info.root.as_ref().map(execution),

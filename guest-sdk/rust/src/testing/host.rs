@@ -204,6 +204,7 @@ impl Host for Env {
             journal_entries: self.calls.len() as u64,
             journal_bytes: 0,
             continue_as_new_suggested: self.long_from.is_some_and(|from| self.clock >= from),
+            last_failure: None,
             more: Vec::new(),
         }
     }

@@ -80,6 +80,8 @@ pub struct RunInfo {
     pub task_queue: String,
     /// From 1.
     pub attempt: u32,
+    /// Why the attempt before this one failed.
+    pub last_failure: Option<Failure>,
     /// When the run started.
     pub started_at: Timestamp,
     /// The run that started this one as its child.
@@ -646,6 +648,7 @@ impl Run {
             workflow: started.workflow.clone(),
             task_queue: identity.task_queue,
             attempt: identity.attempt,
+            last_failure: started.lifecycle.last_failure.clone(),
             started_at: identity.at,
             parent: identity.parent,
             root: identity.root,

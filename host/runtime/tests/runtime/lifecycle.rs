@@ -39,7 +39,9 @@ pub(crate) fn listener(world: &World) {
 /// Fails with its attempt's number while that is below its input, then answers it.
 pub(crate) fn nth_time_lucky(world: &World) {
     world.workflow("lucky", |host, input| async move {
-        let attempt = attempt(&host);
+        let (attempt, last) = (attempt(&host), last_failure(&host));
+        let told = (attempt > 1).then(|| format!("no {}", attempt - 1));
+        assert_eq!(last, told, "an attempt knows why the one before it failed");
         if u64::from(attempt) < text(&input).parse().unwrap() {
             return Ok(Completion::Failed(failure(&format!("no {attempt}"))));
         }
@@ -50,6 +52,13 @@ pub(crate) fn nth_time_lucky(world: &World) {
 pub(crate) fn attempt(host: &ScriptHost) -> u32 {
     match host.read(Read::Info) {
         Ok(Reply::Info(info)) => info.attempt,
+        other => panic!("info, and not {other:?}"),
+    }
+}
+
+fn last_failure(host: &ScriptHost) -> Option<String> {
+    match host.read(Read::Info) {
+        Ok(Reply::Info(info)) => info.last_failure.map(|failure| failure.message),
         other => panic!("info, and not {other:?}"),
     }
 }
