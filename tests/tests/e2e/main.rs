@@ -20,6 +20,7 @@ mod progress;
 mod queries;
 mod reminder;
 mod shutdown;
+mod signals;
 mod starts;
 mod tasks;
 mod updates;
