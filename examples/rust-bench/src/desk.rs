@@ -7,7 +7,8 @@ use refrain_sdk::{Failure, Signal, Update, all_handlers_finished, info, wait_con
 
 const TAKE: Update<String, usize> =
     Update::new("take").doc("Takes a number for somebody, and is answered with it once the desk is open.");
-const OPEN: Signal<()> = Signal::new("open").doc("Opens the desk: whoever has a number gets it, and it is over.");
+const OPEN: Signal<()> =
+    Signal::new("open").doc("Opens the desk: whoever has a number gets it, and it is over.");
 
 /// Gives a number to each who has a name, and holds the answers back until the desk is open. Returns who took numbers.
 #[workflow(updates(TAKE), signals(OPEN))]
