@@ -186,7 +186,7 @@ refrain_sdk::component!(
 mod tests {
     use std::collections::BTreeMap;
 
-    use refrain_sdk::testing::{Ended, Env};
+    use refrain_sdk::testing::{Ended, Env, UpdateStage};
     use refrain_sdk::{Workflow, secs};
 
     use super::*;
@@ -235,6 +235,54 @@ mod tests {
         let failed = outcomes[1].failure.as_ref().unwrap();
         assert_eq!((&*failed.kind, &*failed.error_type), ("application", "Odd"));
         assert_eq!(failed.messages, ["one is odd"]);
+    }
+
+    #[test]
+    fn a_chain_goes_on_after_so_many_signals_and_notices_one_that_is_missing() {
+        let chain = serde_json::json!({ "per_run": 2, "until": 9 });
+        let add = |env: Env, number| {
+            env.signal(secs(number), "add", &serde_json::json!({ "client": "a", "number": number }))
+        };
+        let next: chain::Chain = add(add(Env::new(), 1), 2).run::<chain::chain>(&chain).continued().unwrap();
+        assert_eq!((next.runs, next.counted["a"]), (1, 2));
+        let missing = add(add(Env::new(), 1), 3).run::<chain::chain>(&chain).result::<chain::Chain>();
+        assert!(missing.unwrap_err().to_string().contains("`number` is 3, expected 2 from a"));
+    }
+
+    #[test]
+    fn a_desk_answers_when_it_opens_those_that_it_let_in() {
+        let ended = Env::new()
+            .update(secs(1), "take", &"Ada")
+            .update(secs(2), "take", &"")
+            .signal(secs(3), "open", &())
+            .run::<desk::desk>(&());
+        assert_eq!(ended.update_result::<usize>(0).unwrap(), 1);
+        assert_eq!(ended.update_stage(1), UpdateStage::Rejected);
+        assert_eq!(ended.result::<Vec<String>>().unwrap(), ["Ada"]);
+        assert_eq!(ended.elapsed, secs(3));
+    }
+
+    #[test]
+    fn a_family_tells_how_each_child_ended() {
+        let children = ["double", "fail"].map(|workflow| {
+            serde_json::json!({ "workflow": workflow, "id": workflow, "input": 4, "signals": ["go"] })
+        });
+        let ended = Env::new()
+            .child("double", |n: u32| Ok(2 * n))
+            .child("fail", |_: u32| Err::<(), _>(Failure::typed("Odd", "four is odd")))
+            .run::<family::family>(&serde_json::json!({ "children": children }));
+        let outcomes: Vec<calls::Outcome> = ended.result().unwrap();
+        assert_eq!(outcomes[0].result, Some(serde_json::json!(8)));
+        assert_eq!(outcomes[1].failure.as_ref().unwrap().error_type, "Odd");
+        assert_eq!(count(&ended, "= signal "), 2);
+    }
+
+    #[test]
+    fn planned_does_as_its_plan_says() {
+        let ended = Env::new().signal(secs(9), "tick", &()).run::<planned::planned>(
+            &[("rounds", 3), ("every_ms", 10)].into_iter().collect::<BTreeMap<_, u32>>(),
+        );
+        assert_eq!((count(&ended, "timer"), ended.elapsed), (3, secs(9)));
     }
 
     #[test]

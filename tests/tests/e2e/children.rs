@@ -7,7 +7,7 @@ use refrain_tests::{Client, Event, Host};
 use serde_json::{Value, json};
 
 /// A child for the workflow `family`.
-fn member(workflow: &str, id: &str, input: Value) -> Value {
+fn member(workflow: &str, id: &str, input: &Value) -> Value {
     json!({ "workflow": workflow, "id": id, "input": input })
 }
 
@@ -26,9 +26,9 @@ async fn children_at_work_when_their_host_is_killed_end_once_and_so_does_their_p
     let client = host.client();
     let mut children = Vec::new();
     for n in 0..CHILDREN {
-        children.push(member("bench_replay", &format!("busy {n}"), json!({ "n": 2 * STEPS })));
+        children.push(member("bench_replay", &format!("busy {n}"), &json!({ "n": 2 * STEPS })));
         // Their parent sends them what they wait for.
-        let mut listens = member("bench_signal", &format!("listens {n}"), json!({ "n": 3 }));
+        let mut listens = member("bench_signal", &format!("listens {n}"), &json!({ "n": 3 }));
         listens["signals"] = json!(["tick", "tick", "tick"]);
         children.push(listens);
     }
@@ -70,7 +70,7 @@ async fn children_at_work_when_their_host_is_killed_end_once_and_so_does_their_p
 /// Starts a parent of one child for each policy, and waits until all are there. The children wait for a signal.
 async fn parent_of_each_policy(client: &Client) -> Result<()> {
     let children = ["terminate", "request-cancel", "abandon"].map(|policy| {
-        let mut child = member("chain", policy, json!({ "per_run": 1, "until": 1 }));
+        let mut child = member("chain", policy, &json!({ "per_run": 1, "until": 1 }));
         child["parent_close"] = json!(policy);
         child
     });
