@@ -443,6 +443,11 @@ impl History {
         if let Some(Fork { of, .. }) = self.forks.iter().find(|fork| fork.step == step.number).cloned() {
             let of = ExecutionRef { workflow_id: of.workflow_id, run_id: Some(of.run_id) };
             self.event(step.number, step.time, HistoryKind::WorkflowForked { of });
+            self.boot = step.boot;
+        }
+        if step.number == 0 && !self.forks.is_empty() {
+            // It was made in another run, and perhaps by another boot than the one that has copied it.
+            self.boot = step.boot;
         }
         if step.boot != self.boot {
             let previous = std::mem::replace(&mut self.boot, step.boot);

@@ -108,7 +108,8 @@ impl Updates {
 
 /// What the caller of an ignored update hears.
 pub fn not_handled() -> Failure {
-    let message = "the workflow's code took no notice of the update: it has no handler of this name";
+    let message = "the workflow's code took no notice of the update in the step that got it: it has no handler of this name, or \
+                   has ended with that step";
     Failure::new(FailureKind::Host, UPDATE_NOT_HANDLED, message)
 }
 

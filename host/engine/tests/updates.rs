@@ -249,7 +249,7 @@ fn a_history_tells_what_became_of_each_update() {
         8 step 1 update-accepted { update_id: "slow" }
         9 step 1 update-rejected { update_id: "bad", failure: Failure { kind: Application, error_type: "TooLate", message: "the order was sent", stack: "", details: None, non_retryable: false, causes: [] } }
         10 step 1 timer-started { op: 1, deadline: 1700000005.000000000, summary: None }
-        11 step 1 update-rejected { update_id: "odd", failure: Failure { kind: Host, error_type: "not-handled", message: "the workflow's code took no notice of the update: it has no handler of this name", stack: "", details: None, non_retryable: false, causes: [] } }
+        11 step 1 update-rejected { update_id: "odd", failure: Failure { kind: Host, error_type: "not-handled", message: "the workflow's code took no notice of the update in the step that got it: it has no handler of this name, or has ended with that step", stack: "", details: None, non_retryable: false, causes: [] } }
         12 step 2 timer-fired { op: 1 }
         13 step 2 update-completed { update_id: "slow", result: 22 }
     "#]].assert_eq(&told);

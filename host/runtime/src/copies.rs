@@ -179,6 +179,7 @@ fn hidden(boot: u64, base: RunId) -> StoredHead {
         deleting: true,
         code: None,
         reset_to: None,
+        children: 0,
     };
     StoredHead { version: HeadVersion { version: VERSION, fence: boot }, head }
 }

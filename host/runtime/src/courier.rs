@@ -15,6 +15,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub(crate) struct Courier {
     found: Arc<Semaphore>,
     /// The ops of the rows that wait in each lane.
     lanes: Mutex<HashMap<Lane, VecDeque<Op>>>,
+    /// All that the last boot left is in a lane.
+    caught_up: AtomicBool,
 }
 
 /// What is carried in its order.
@@ -101,6 +104,7 @@ impl Default for Courier {
             slots: Arc::new(Semaphore::new(DELIVERIES)),
             found: Arc::new(Semaphore::new(FOUND)),
             lanes: Mutex::default(),
+            caught_up: AtomicBool::new(false),
         }
     }
 }
@@ -116,6 +120,11 @@ impl Courier {
         next
     }
 
+    /// All that the last boot left is in a lane.
+    pub(crate) fn caught_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Lane, VecDeque<Op>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,7 +132,16 @@ impl Courier {
 
 /// Carries what lies in a run's outbox under this op, durably.
 pub(crate) fn deliver(shared: &Arc<Shared>, from: &RunKey, op: Op, to: To) {
-    send(shared, Lane { from: from.clone(), to }, op, None);
+    let lane = Lane { from: from.clone(), to };
+    if !shared.courier.caught_up.load(Ordering::Acquire) {
+        // What the last boot left goes first. The boot comes to it again, and finds it done.
+        let rows = rows::read_all(&*shared.store, &from.outboxes()).unwrap_or_default();
+        let earlier = rows.iter().filter(|(_, row)| read_destination(row) == lane.to);
+        for earlier in earlier.filter_map(|(key, _)| Prefix::last_number(key)).filter(|other| *other < op) {
+            send(shared, lane.clone(), earlier, None);
+        }
+    }
+    send(shared, lane, op, None);
 }
 
 fn send(shared: &Arc<Shared>, lane: Lane, op: Op, permit: Option<OwnedSemaphorePermit>) {
@@ -247,14 +265,12 @@ async fn try_to_deliver(shared: &Arc<Shared>, from: &RunKey, op: Op) -> Result<(
                 let request_id = format!("{}/{op}", from.run);
                 let answer = signal(shared, &from.namespace, target, name, input, &request_id).await;
                 let outcome = sent(answer)?;
-                tell(shared, from, |reply| Message::Sent { op, outcome: Box::new(outcome.clone()), reply })
-                    .await?
+                tell_sender(shared, from, op, outcome).await?
             }
             OutboxRow::RequestCancel { target, reason } => {
                 let message = |reply| Message::Cancel { reason: reason.clone(), reply };
                 let outcome = sent(ask(shared, &from.namespace, target, message).await)?;
-                tell(shared, from, |reply| Message::Sent { op, outcome: Box::new(outcome.clone()), reply })
-                    .await?
+                tell_sender(shared, from, op, outcome).await?
             }
         };
         match done {
@@ -273,6 +289,17 @@ async fn try_to_deliver(shared: &Arc<Shared>, from: &RunKey, op: Op) -> Result<(
 async fn tell(shared: &Arc<Shared>, from: &RunKey, message: impl Fn(Reply) -> Message) -> Result<Row, Error> {
     let heard = tell_run(shared, from, message).await?;
     Ok(if heard.as_ref() == Some(from) { Row::Dropped } else { Row::Done })
+}
+
+/// Tells the run that has sent something what became of that. No run that a reset has made of it hears it: that has
+/// sent what it wants to have sent itself, and may know something else under this op.
+async fn tell_sender(shared: &Arc<Shared>, from: &RunKey, op: Op, outcome: Outcome) -> Result<Row, Error> {
+    let runtime = Runtime { shared: Arc::clone(shared) };
+    match runtime.tell(from, |reply| Message::Sent { op, outcome: Box::new(outcome), reply }).await {
+        Ok(()) => Ok(Row::Dropped),
+        Err(Error::NotFound { .. } | Error::Closed { .. }) => Ok(Row::Done),
+        Err(other) => Err(other),
+    }
 }
 
 /// Tells a run something, or the run that a reset has made of it. Answers which of them has heard it; `None`: there is

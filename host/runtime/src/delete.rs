@@ -44,13 +44,23 @@ pub(crate) async fn delete(
     Ok(deleted + u64::from(delete_run(shared, &key).await?))
 }
 
+/// Refuses a run that has not ended, or from which a reset has made one that has not.
 fn check_closed(shared: &Shared, key: &RunKey) -> Result<(), Error> {
-    let status = inspect::read_head(shared, key)?.head.status;
-    if status.is_closed() {
-        return Ok(());
+    let mut key = key.clone();
+    loop {
+        let head = inspect::read_head(shared, &key)?.head;
+        if !head.status.is_closed() {
+            let id = inspect::read_started(shared, &key)?.workflow_id.to_string();
+            return Err(Error::NotClosed { id, run_id: key.run, status: head.status });
+        }
+        // Children that a reset has taken over still know this run as their parent, and are led on by it.
+        let Some(reset) = head.reset_to else { return Ok(()) };
+        let next = RunKey::new(key.namespace, reset);
+        if rows::find_head(&*shared.store, &next)?.is_none_or(|stored| stored.head.deleting) {
+            return Ok(());
+        }
+        key = next;
     }
-    let id = inspect::read_started(shared, key)?.workflow_id.to_string();
-    Err(Error::NotClosed { id, run_id: key.run, status })
 }
 
 /// The runs of an execution that came before this one. Those of its own chain are linked, the others are in the

@@ -171,6 +171,12 @@ pub enum Error {
         /// Why.
         failure: Box<Failure>,
     },
+    /// It cannot be done just now, through no fault of who asked.
+    #[error("{what}")]
+    NotNow {
+        /// What is in the way.
+        what: String,
+    },
     /// A query was not asked, because too much else is to be done first.
     #[error("{what}")]
     QueryBusy {
@@ -250,17 +256,16 @@ impl Error {
             | Self::VersionInUse { .. }
             | Self::CurrentVersion { .. }
             | Self::NothingToUndo { .. }
+            | Self::Diverges { .. }
             | Self::Closed { .. } => ErrorKind::Conflict,
-            Self::Diverges { verdict, .. } => match &**verdict {
-                Verdict::Unavailable(_) => ErrorKind::Busy,
-                _ => ErrorKind::Conflict,
-            },
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Stale { .. } => ErrorKind::Stale,
-            Self::Busy { .. } | Self::QueryBusy { .. } | Self::UpdateBusy { .. } | Self::SweepBusy { .. } => {
-                ErrorKind::Busy
-            }
+            Self::Busy { .. }
+            | Self::NotNow { .. }
+            | Self::QueryBusy { .. }
+            | Self::UpdateBusy { .. }
+            | Self::SweepBusy { .. } => ErrorKind::Busy,
             Self::Query { .. } => ErrorKind::Query,
             Self::QueueFull { .. } => ErrorKind::QueueFull,
             Self::Full => ErrorKind::Full,
@@ -302,6 +307,7 @@ impl Error {
                 "start more workers for the task queue, or raise its limits: try again when some tasks have begun"
             }
             Self::Query { failure } => query_hint(failure),
+            Self::NotNow { .. } => "try again",
             Self::QueryBusy { .. } => "try again; `consistency` stale asks without waiting for the run",
             Self::UpdateBusy { .. } => "send more slowly: try again when some of them have their answers",
             Self::SweepBusy { .. } => "try again when one of them is through",

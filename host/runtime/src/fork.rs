@@ -248,7 +248,7 @@ async fn check_replay(
         Stop::Trap(trap) => Err(refused(format!("its code trapped: {}", trap.message))),
         Stop::Budget => Err(refused("its code computes longer than a step may".to_owned())),
         Stop::Limit(excess) => Err(refused(excess.to_string())),
-        Stop::Unavailable(what) => Err(Error::QueryBusy { what }),
+        Stop::Unavailable(what) => Err(Error::NotNow { what }),
         Stop::Finished | Stop::Answered(_) => {
             Err(Error::Internal("a replay of steps that end with a wait went on".to_owned()))
         }

@@ -49,6 +49,12 @@ impl NewRun {
         Self { copy: Some(copy), ..run }
     }
 
+    /// The run takes over so many children.
+    pub(crate) fn with_children(mut self, children: u64) -> Self {
+        self.stored.head.children = children;
+        self
+    }
+
     fn numbered(boot: u64, started: Arc<Started>, first: u64, messages: Vec<MailboxEntry>) -> Self {
         let messages: Vec<MailboxEntry> =
             (first..).zip(messages).map(|(number, entry)| MailboxEntry { number, ..entry }).collect();
@@ -73,6 +79,7 @@ impl NewRun {
             deleting: false,
             code: None,
             reset_to: None,
+            children: 0,
         };
         let stored = StoredHead { version: HeadVersion { version: 1, fence: boot }, head };
         let key = RunKey::new(started.namespace.clone(), started.run_id);

@@ -55,6 +55,7 @@ pub(crate) async fn wake_runs(shared: &Arc<Shared>) -> Result<(), Error> {
         )?;
         woken += ready;
     }
+    shared.courier.caught_up();
     if woken > 0 {
         tracing::info!(runs = woken, boot = shared.boot, "woke the runs that had something to do");
     }

@@ -4,12 +4,13 @@
 //! not ended, and begins the new one: through the old run's owner, or, where that run has ended, guarded by its
 //! head and by the row of the execution's current run, so that no two runs of it are open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use refrain_engine::codec;
 use refrain_engine::fork::OpenChild;
 use refrain_engine::ids::{Namespace, Op, RunId, check_name};
+use refrain_engine::journal::Code;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_store::schema::{ChildRow, CurrentRun, HeadVersion, Key, OutboxRow, Prefix, RunKey, StoredHead};
 use refrain_store::{Batch, Change, Class, CommitError, Health, MAX_BATCH_BYTES};
@@ -137,6 +138,11 @@ impl Reset {
         Ok(Self { copied, kept, exclude_signals, children, reason, request: row })
     }
 
+    /// What executes the new run.
+    pub(crate) fn code(&self) -> Code {
+        self.copied.code.clone().unwrap_or_else(|| self.copied.started.code())
+    }
+
     /// The new run.
     pub(crate) fn run_id(&self) -> RunId {
         self.copied.key.run
@@ -214,13 +220,11 @@ impl Reset {
         if let Some(Key { table, bytes }) = &self.request {
             batch = batch.require_absent(*table, bytes.clone());
         }
-        // The chain goes on after its latest run, and who holds to the old one is led on.
-        let latest = current.filter(|(key, _)| {
-            *key != base.key && self.is_of_chain(shared, key).is_ok_and(|is_of_chain| is_of_chain)
-        });
+        // Who holds to a run that follows from the old one is led on.
+        let last = last_of_chain(shared, &base.key)?.filter(|(key, _)| *key != base.key);
         for (key, stored, is_base) in [(base.key.clone(), stored, true)]
             .into_iter()
-            .chain(latest.map(|(key, stored)| (key, stored, false)))
+            .chain(last.map(|(key, stored)| (key, stored, false)))
         {
             let StoredHead { version, mut head } = stored;
             head.continued_to.get_or_insert(self.run_id());
@@ -253,10 +257,6 @@ impl Reset {
         }
     }
 
-    fn is_of_chain(&self, shared: &Shared, key: &RunKey) -> Result<bool, Error> {
-        Ok(inspect::read_started(shared, key)?.first_run_id == self.copied.started.first_run_id)
-    }
-
     /// The new run, and what becomes true with its begin. All that has arrived for the old one is durable.
     pub(crate) fn draft(&self, shared: &Shared, base: &RunKey) -> Result<(NewRun, Vec<Change>), Error> {
         let later = Later::read(&*shared.store, base, self.kept)?;
@@ -264,13 +264,19 @@ impl Reset {
         let now = |item: Item| MailboxEntry { number: 0, at, item };
         let mut arrived: Vec<MailboxEntry> = self.copied.point.canceled_items().map(now).collect();
         let mut changes = self.move_children(shared, base, &later, &mut arrived)?;
+        let children = self.copied.key.children();
+        let is_child = |change: &&Change| {
+            let (table, key, _) = change.parts();
+            table == children.table && key.starts_with(&children.bytes)
+        };
+        let adopted = changes.iter().filter(is_child).count() as u64;
         changes.extend(self.move_outbox(shared, base)?);
         arrived.extend(later.messages(self.exclude_signals));
         within_mailbox(shared, &arrived)?;
         if let Some(row) = &self.request {
             changes.push(put(row.clone(), codec::encode(&CurrentRun { run: self.run_id() })));
         }
-        let next = NewRun::of_copy(shared.boot, self.copied.clone(), arrived);
+        let next = NewRun::of_copy(shared.boot, self.copied.clone(), arrived).with_children(adopted);
         let bytes = next.size() + changes.iter().map(size_of_change).sum::<usize>();
         within_one_batch(bytes)?;
         Ok((next, changes))
@@ -295,8 +301,15 @@ impl Reset {
                 changes.push(delete(base.child(op)));
             }
         }
+        let mut starting = BTreeSet::new();
+        for (key, row) in rows::read_all(&*shared.store, &base.outboxes())? {
+            if let OutboxRow::StartChild { .. } = codec::decode("outbox", &row)? {
+                starting.extend(Prefix::last_number(&key));
+            }
+        }
         for (op, child) in &self.copied.point.children {
-            let row = known.remove(op);
+            // One whose start was called off will never begin.
+            let row = known.remove(op).filter(|row| row.started || starting.contains(op));
             let adopts = self.children == ResetChildren::Adopt;
             let news = |op: Op, wanted: bool| later.end_of(op).filter(|_| adopts && wanted);
             let (start, end) = (news(child.started, child.start_wanted), news(*op, child.end_wanted));
@@ -310,7 +323,12 @@ impl Reset {
                     arrived.extend(start);
                 }
                 // It has ended, and the new run hears how.
-                None if end.is_some() => arrived.extend(start.into_iter().chain(end)),
+                None if end.is_some() => {
+                    let never = || self.copied.point.lost_child(*op).into_iter().map(now);
+                    let start =
+                        start.or_else(|| never().find(|entry| entry.item.op() == Some(child.started)));
+                    arrived.extend(start.into_iter().chain(end));
+                }
                 None => {
                     arrived.extend(self.copied.point.lost_child(*op).into_iter().map(now));
                 }
@@ -344,6 +362,18 @@ impl Reset {
         }
         Ok(changes)
     }
+}
+
+/// The last run that follows from this one and is there.
+fn last_of_chain(shared: &Shared, base: &RunKey) -> Result<Option<(RunKey, StoredHead)>, Error> {
+    let (mut key, mut last) = (base.clone(), None);
+    while let Some(stored) = rows::find_head(&*shared.store, &key)? {
+        let next = stored.head.continued_to.map(|run| RunKey::new(base.namespace.clone(), run));
+        last = Some((key, stored));
+        let Some(next) = next else { break };
+        key = next;
+    }
+    Ok(last)
 }
 
 /// The news that a child exists.

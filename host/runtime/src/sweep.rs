@@ -145,6 +145,8 @@ async fn sweep_all(mut runs: Runs, work: Work, sender: &mpsc::Sender<SweepEvent>
         Ok((count_pinned(&*counting.shared.store, &counting.component)?, matching))
     })
     .await?;
+    // Without one all are taken, also those that come meanwhile: others may have gone.
+    let is_sample = runs.selection.sample.is_some();
     let sample = runs.selection.sample.unwrap_or(matching).min(matching);
     let _heard = sender.send(SweepEvent::Begun { open_runs, selected: sample }).await;
     let mut working = JoinSet::new();
@@ -159,7 +161,7 @@ async fn sweep_all(mut runs: Runs, work: Work, sender: &mpsc::Sender<SweepEvent>
         let Some(piece) = piece else { break };
         for (key, version) in piece {
             index += 1;
-            if !is_sampled(index, sample, matching) {
+            if is_sample && !is_sampled(index, sample, matching) {
                 continue;
             }
             if working.len() == AT_ONCE {

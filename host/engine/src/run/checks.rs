@@ -32,12 +32,13 @@ impl Run {
                         if let Some(workflow) = &next.workflow {
                             check_name("next-run.workflow", workflow).map_err(misuse("control.finish"))?;
                         }
-                        for (name, input) in &next.unread {
-                            let misuse = misuse("control.finish");
+                        let misuse = misuse("control.finish");
+                        for (name, _) in &next.unread {
                             check_name("next-run.unread", name).map_err(|error| misuse(error.to_string()))?;
-                            activity::check_size("next-run.unread", input.size(), self.profile)
-                                .map_err(misuse)?;
                         }
+                        // Together: they move with what was not delivered, in one batch.
+                        let unread = next.unread.iter().map(|(name, input)| name.len() + input.size()).sum();
+                        activity::check_size("next-run.unread", unread, self.profile).map_err(misuse)?;
                         Some(&next.input)
                     }
                     Completion::Failed(failure) => {

@@ -25,6 +25,10 @@ use crate::error::Error;
 use crate::runtime::MAX_REASON_BYTES;
 use crate::shared::random;
 
+/// Children of a run that have not ended, whether anybody waits for them or not. Each has a row in the batch that ends
+/// the run, which stays below the store's largest.
+const OPEN_CHILDREN: u64 = 10_000;
+
 /// Whether what the last step of a run wants is done although the run has ended with it: what it tells others, its
 /// answers, and children that it lets go.
 pub(super) fn outlives_its_run(effect: &Effect) -> bool {
@@ -51,6 +55,14 @@ impl Owner<'_> {
     /// A step starts a child. All that it is to be is decided here; it begins once that is durable.
     pub(super) fn start_child(&mut self, op: Op, command: ChildCommand) -> Result<(), Gone> {
         let ChildCommand { workflow, input, options } = command;
+        if self.books.head().children >= OPEN_CHILDREN {
+            let message = format!(
+                "child workflow {workflow:?} was not started: {OPEN_CHILDREN} children of the run have not ended, the most \
+                 that one may have: wait for some of them, or continue as new"
+            );
+            self.child_not_started(op, true, Failure::new(FailureKind::Host, "too-many-children", message));
+            return Ok(());
+        }
         let component = match self.component_of_child(&workflow, options.component.as_deref()) {
             Ok(component) => component,
             Err(error) => {
@@ -108,6 +120,7 @@ impl Owner<'_> {
             wanted: true,
         };
         self.put_child(op, &row);
+        self.books.head_mut().children += 1;
         self.post(op, &OutboxRow::StartChild { started, id_reuse: options.id_reuse });
         Ok(())
     }
@@ -179,12 +192,15 @@ impl Owner<'_> {
         reply: Reply,
     ) -> Result<(), Gone> {
         let Some(reply) = self.unless_closed(reply) else { return Ok(()) };
-        self.drop_start(op)?;
+        self.drop_start(op, child)?;
         // Whoever comes with it again, after a crash or behind the child's own end, finds it known.
         if let Some(row) = self.child(op)?.filter(|row| row.run_id == child && !row.started) {
             match result {
                 Ok(()) => self.child_exists(op, &row),
-                Err(failure) => self.child_not_started(op, row.wanted, failure),
+                Err(failure) => {
+                    self.child_gone();
+                    self.child_not_started(op, row.wanted, failure);
+                }
             }
         }
         self.books.reply(reply, Ok(()));
@@ -205,10 +221,11 @@ impl Owner<'_> {
             return Ok(());
         };
         if !row.started {
-            self.drop_start(op)?;
+            self.drop_start(op, child)?;
             self.child_exists(op, &row);
         }
         self.books.delete(self.key.child(op));
+        self.child_gone();
         if row.wanted {
             self.arrive(Item::ChildClosed { op, outcome }, Vec::new(), Some(reply));
         } else {
@@ -232,6 +249,7 @@ impl Owner<'_> {
             return Ok(());
         }
         let rows = self.books.rows_under(&*self.shared.store, &self.key.children())?;
+        self.books.head_mut().children = 0;
         let Started { workflow_id, run_id, .. } = &*self.started;
         let reason = format!(
             "the parent close policy: the parent workflow {:?} (run {run_id}) has ended as {}",
@@ -302,6 +320,11 @@ impl Owner<'_> {
         }
     }
 
+    fn child_gone(&mut self) {
+        let head = self.books.head_mut();
+        head.children = head.children.saturating_sub(1);
+    }
+
     fn child(&self, op: Op) -> Result<Option<ChildRow>, Gone> {
         let row = self.books.row(&*self.shared.store, &self.key.child(op))?;
         Ok(row.map(|row| codec::decode("child", &row)).transpose()?)
@@ -312,11 +335,12 @@ impl Owner<'_> {
     }
 
     /// The child has begun, or never will. What has taken the place of its start stays.
-    fn drop_start(&mut self, op: Op) -> Result<(), Gone> {
+    fn drop_start(&mut self, op: Op, child: RunId) -> Result<(), Gone> {
         let key = self.key.outbox(op);
         let row = self.books.row(&*self.shared.store, &key)?;
-        if let Some(OutboxRow::StartChild { .. }) =
+        if let Some(OutboxRow::StartChild { started, .. }) =
             row.map(|row| codec::decode("outbox row", &row)).transpose()?
+            && started.run_id == child
         {
             self.books.delete(key);
         }

@@ -158,12 +158,15 @@ impl Owner<'_> {
         let workflow = next.workflow.unwrap_or_else(|| old.workflow.clone());
         let newest = next
             .newest_version
-            .then(|| self.shared.components.current(&self.key.namespace, &old.component))
+            .then(|| self.shared.components.current(&self.key.namespace, &self.code().component))
             .flatten()
             .filter(|version| version.defines(&workflow));
-        let pinned = self.code();
-        let (version, digest) =
-            newest.map_or((pinned.version, pinned.digest), |newest| (newest.version, newest.digest));
+        let Code { component, version, digest } = match newest {
+            Some(newest) => {
+                Code { component: newest.name.clone(), version: newest.version, digest: newest.digest }
+            }
+            None => self.code(),
+        };
         let lifecycle = Lifecycle {
             run_timeout: next.run_timeout.or(old.lifecycle.run_timeout),
             begins_at: None,
@@ -173,6 +176,7 @@ impl Owner<'_> {
         let started = Started {
             workflow,
             input: next.input,
+            component,
             version,
             digest,
             profile: refrain_engine::limits::CURRENT.number,
@@ -211,6 +215,8 @@ impl Owner<'_> {
             at: self.shared.now(),
             seed: random().map_err(Gone::Store)?,
             boot: self.shared.boot,
+            // It makes all its steps itself.
+            forks: Vec::new(),
             ..started
         });
         let messages: Vec<MailboxEntry> =

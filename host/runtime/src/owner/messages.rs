@@ -245,7 +245,16 @@ impl Owner<'_> {
         let mut changes = Vec::new();
         if let Some(request_id) = &request_id {
             let key = self.chain_request(request_id);
-            if self.shared.store.get(key.table, &key.bytes)?.is_some() || self.books.requests(&key) {
+            if let Some(row) = self.shared.store.get(key.table, &key.bytes)? {
+                // That of a reset names the run that it made.
+                let other = (!row.is_empty()).then(|| Error::Invalid {
+                    field: "request_id".to_owned(),
+                    message: "is that of another request to this execution: choose another one".to_owned(),
+                });
+                self.books.reply(reply, other.map_or(Ok(()), Err));
+                return Ok(());
+            }
+            if self.books.requests(&key) {
                 self.books.reply(reply, Ok(()));
                 return Ok(());
             }

@@ -87,6 +87,8 @@ impl Owner<'_> {
                 self.take_over(instance, &code, reason).await?;
                 Ok(Ok(Moved { run_id, code, verdict, moved: true }))
             }
+            // Through no fault of the code: nothing is said of whether it would fit.
+            (Tried::Refused(Verdict::Unavailable(what)), None) => Ok(Err(Error::NotNow { what })),
             (Tried::Refused(verdict), None) => {
                 let id = self.started.workflow_id.to_string();
                 Ok(Err(Error::Diverges { id, run_id, verdict: Box::new(verdict) }))

@@ -3,6 +3,7 @@
 use refrain_store::schema::RunKey;
 
 use super::{Gone, Owner, Reply};
+use crate::error::Error;
 use crate::reset::Reset;
 use crate::rows;
 
@@ -13,6 +14,11 @@ impl Owner<'_> {
         // What a guest was given in a step that is not recorded counts as not delivered. All of it is durable, and
         // read from there.
         self.flush().await?;
+        if reset.code() != self.code() {
+            let what = "the run was moved to other code while it was being reset".to_owned();
+            self.books.reply(reply, Err(Error::NotNow { what }));
+            return Ok(());
+        }
         let (next, changes) = match reset.draft(self.shared, self.key) {
             Ok(drafted) => drafted,
             Err(error) => {

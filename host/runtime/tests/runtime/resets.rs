@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use refrain_engine::call::{Interest, Read, Reply};
+use refrain_engine::call::{Completion, Interest, NextRun, Read, Reply};
 use refrain_engine::child::{ChildCommand, ChildOptions};
 use refrain_engine::failure::Outcome;
 use refrain_engine::ids::{Op, RunId, WorkflowId};
@@ -589,6 +589,118 @@ fn updates_that_were_not_delivered_go_on_to_the_new_run_and_accepted_ones_end() 
         host.value("d").await;
     });
     world.check_rest();
+}
+
+#[test]
+fn a_run_that_continues_a_copied_one_is_itself_from_its_first_step_on() {
+    let world = World::new();
+    world.workflow("goes on", |host, input| async move {
+        let uuid = uuid(&host)?;
+        let Ok(Reply::Info(info)) = host.read(Read::Info) else { panic!("info") };
+        if text(&input) != "null" {
+            return completed(format!("{uuid} {} {}", info.run_id, text(&input)));
+        }
+        host.wait(Interest::Everything).await?;
+        let pause = host.timer(secs(1))?;
+        outcome(&host, pause).await?;
+        host.wait(Interest::Everything).await?;
+        Ok(Completion::ContinueAsNew(NextRun::with_input(json(uuid))))
+    });
+    world.live(async |host| {
+        host.start("goes on", "g").await;
+        host.signal("g", "one", "1", None).await.unwrap();
+        host.pass(secs(2)).await;
+        // Its first step is the old run's.
+        host.reset("g", to(2)).await.unwrap();
+        host.pass(secs(2)).await;
+        host.signal("g", "two", "2", None).await.unwrap();
+        let RunResult::Closed { run_id, outcome: Ok(value), .. } = host.result("g").await else {
+            panic!("an end")
+        };
+        let value = text(&value);
+        let [anew, told, before] = value.split(' ').collect::<Vec<_>>()[..] else { panic!("{value}") };
+        assert_ne!(anew, before, "it draws from a stream of its own");
+        assert_eq!(told, run_id.to_string(), "and knows itself");
+        assert!(!host.story("g").await.contains("workflow-forked"));
+    });
+    world.check_rest();
+}
+
+#[test]
+fn a_run_whose_children_were_taken_over_is_not_deleted_before_them() {
+    let world = World::new();
+    parent(&world);
+    world.live(async |host| {
+        let first = host.start("parent", "p").await;
+        host.settle().await;
+        host.reset("p", ResetWorkflow { children: ResetChildren::Adopt, ..to(2) }).await.unwrap();
+        let old = Target { run_id: Some(first), ..target("p") };
+        let refused = host.runtime.delete(&host.namespace, &old).await;
+        assert!(matches!(refused, Err(Error::NotClosed { .. })), "{refused:?}");
+        host.signal("the child", "stop", "1", None).await.unwrap();
+        assert_eq!(host.value("p").await, r#"["started", "[]"]"#);
+        host.runtime.delete(&host.namespace, &old).await.unwrap();
+    });
+    world.check_rest();
+}
+
+#[test]
+fn a_signal_is_not_taken_for_the_reset_that_has_its_request_id() {
+    let world = World::new();
+    listener(&world);
+    world.live(async |host| {
+        host.start("listener", "l").await;
+        host.settle().await;
+        host.reset("l", ResetWorkflow { request_id: Some("r".to_owned()), ..to(1) }).await.unwrap();
+        let refused = host.signal("l", "one", "1", Some("r")).await;
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+        host.signal("l", "stop", "1", Some("s")).await.unwrap();
+        assert_eq!(host.value("l").await, "[]");
+    });
+    world.check_rest();
+}
+
+#[test]
+fn what_the_old_run_sent_after_the_cut_is_no_news_to_the_new_one() {
+    let world = World::new();
+    world.workflow("late listener", |host, _| async move {
+        let pause = host.timer(secs(100))?;
+        outcome(&host, pause).await?;
+        let got = host.wait(Interest::Everything).await?.len();
+        completed(got)
+    });
+    let other = || ExecutionRef { workflow_id: WorkflowId::new("other").unwrap(), run_id: None };
+    world.workflow("branches", move |host, _| async move {
+        // Which way is decided by the signal: op 1 is a message to another one in the one, and a timer in the other.
+        let Event::Signal { name, .. } = host.wait(Interest::Everything).await?.remove(0) else { panic!() };
+        if name == "send" {
+            for _ in 0..4 {
+                host.signal(other(), "hello", json(format!("{:?}", "x".repeat(1_900_000))))?;
+            }
+            host.wait(Interest::OpsAndMessages(Vec::new())).await?;
+            return completed("null");
+        }
+        for _ in 0..4 {
+            host.timer(secs(1_000))?;
+        }
+        let mut ends = 0;
+        while ends < 4 {
+            ends += host.wait(Interest::Everything).await?.len();
+        }
+        completed(ends)
+    });
+    world.live(async |host| {
+        host.start("late listener", "other").await;
+        host.start("branches", "b").await;
+        host.signal("b", "send", "1", None).await.unwrap();
+        host.pass(secs(1)).await;
+        host.reset("b", ResetWorkflow { exclude_signals: true, ..to(1) }).await.unwrap();
+        host.signal("b", "wait", "1", None).await.unwrap();
+        host.value("b").await;
+        let run = host.describe("b").await.summary;
+        let took = run.closed_at.expect("its end").since(run.started_at);
+        assert!(took >= secs(1_000), "the timers have fired, and nothing stood for them: {took:?}");
+    });
 }
 
 #[test]

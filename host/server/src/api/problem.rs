@@ -294,6 +294,7 @@ impl From<Error> for Refusal {
             Error::TooLarge { .. } => Kind::TooLarge,
             Error::Stale { .. } => Kind::StaleTask,
             Error::Busy { .. }
+            | Error::NotNow { .. }
             | Error::QueryBusy { .. }
             | Error::UpdateBusy { .. }
             | Error::SweepBusy { .. } => Kind::Busy,

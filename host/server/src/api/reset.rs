@@ -34,6 +34,9 @@ use crate::wire::{ActivityOutcome, ForkWorkflow, ForkedRun, Problem, ResetChildr
         (status = 400, description = "There is no such event, no run goes on from it, or more signals came since than a mailbox holds", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such execution or run", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Another run of the execution has not ended (`not-closed`)", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "What is open, or has arrived, is more than one batch of the store holds (`too-large`): nothing happens", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The run was moved meanwhile, or too much waits", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is nearly full", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn reset_workflow(
@@ -74,6 +77,9 @@ pub(super) async fn reset_workflow(
         (status = 400, description = "There is no such event, what is to be changed is not in its step, or the other code does not go on from there", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such execution, run, component or version", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The new id is that of an execution which has not ended (`already-running`)", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "What is open, or has arrived, is more than one batch of the store holds (`too-large`): nothing happens", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The run was moved meanwhile, or too much waits", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is nearly full", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn fork_workflow(

@@ -108,6 +108,7 @@ mod tests {
             deleting: false,
             code: None,
             reset_to: None,
+            children: 0,
         };
         StoredHead { version: HeadVersion { version: 1, fence: 1 }, head }
     }

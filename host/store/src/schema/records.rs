@@ -168,6 +168,10 @@ pub struct Head {
     /// The run that a reset made of this one. Its children, where it took them along, are that one's.
     #[n(16)]
     pub reset_to: Option<RunId>,
+    /// How many children it has started that have not ended.
+    #[n(17)]
+    #[cbor(default)]
+    pub children: u64,
 }
 
 impl Head {
@@ -474,6 +478,7 @@ mod tests {
             deleting: false,
             code: None,
             reset_to: None,
+            children: 0,
         };
         let format_2 = b"\x8c\x01\x03\x02\x01\x04\x05\xf6\xf6\xf6\xf4\x01\x06";
         assert_eq!(codec::decode::<Head>("head", format_2).expect("a head"), old);
