@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use refrain_tests::{Client, Event, Host};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// A child for the workflow `family`.
 fn member(workflow: &str, id: &str, input: &Value) -> Value {
@@ -133,5 +134,44 @@ async fn workflows_take_turns_by_messages_and_nobody_holds_the_lock_twice_after_
     assert_eq!(numbers, (1..=VISITORS as u64).collect::<Vec<_>>(), "each grant has one holder");
     let times: Vec<_> = visits.values().flat_map(|(from, to)| [from, to]).collect();
     assert!(times.is_sorted(), "someone came in before the one before had left: {visits:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn children_that_go_on_as_new_runs_end_once_for_a_parent_that_knows_the_first() -> Result<()> {
+    const CHILDREN: u64 = 5;
+    const SIGNALS: u64 = 40;
+    let mut host = Host::with_example("rust-bench").await?;
+    let client = host.client();
+    let input = json!({ "per_run": 2, "until": SIGNALS });
+    let ids: Vec<String> = (0..CHILDREN).map(|n| format!("child {n}")).collect();
+    let children: Vec<Value> = ids.iter().map(|id| member("chain", id, &input)).collect();
+    client.start("family", "parent", json!({ "children": children })).await?;
+    client.follow("parent", |seen| ops(seen, "child-started").len() as u64 == CHILDREN).await?;
+    let mut senders = JoinSet::new();
+    for id in ids.clone() {
+        let client = client.clone();
+        senders.spawn(async move {
+            for number in 1..=SIGNALS {
+                let input = json!({ "client": "Ada", "number": number });
+                let body = json!({ "input": input, "request_id": number.to_string() });
+                client.signal_until_taken(&id, "add", &body, || ()).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    client.described_once(&ids[0], |run| run["input"]["runs"].as_u64() > Some(SIGNALS / 4)).await?;
+    host.kill9().await?;
+    host.restart().await?;
+    for sender in senders.join_all().await {
+        sender?;
+    }
+    let outcomes = client.completed("parent").await?;
+    for outcome in outcomes.as_array().context("outcomes")? {
+        assert_eq!(outcome["result"]["counted"], json!({ "Ada": SIGNALS }), "{outcomes}");
+    }
+    let history = client.history("parent").await?;
+    assert_eq!(ops(&history, "child-completed").len() as u64, CHILDREN);
+    assert_eq!(client.list(100).await?.len() as u64, 1 + CHILDREN * SIGNALS / 2);
     Ok(())
 }

@@ -141,3 +141,42 @@ async fn a_fork_with_other_values_is_another_execution_and_the_run_does_not_noti
     assert_eq!(taken.status.code(), Some(3), "{}", String::from_utf8_lossy(&taken.stderr));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_reset_parent_adopts_its_children_or_leaves_them_as_it_is_told() -> Result<()> {
+    let mut host = Host::with_example("rust-bench").await?;
+    let client = host.client();
+    for choice in ["adopt", "leave"] {
+        let kid = format!("kid of {choice}");
+        // Its end is a continued run's, which the parent knows no more of than of the first.
+        let input = json!({ "per_run": 1, "until": 2 });
+        let children = json!([{ "workflow": "chain", "id": kid, "input": input }]);
+        let first = client.start("family", choice, json!({ "children": children })).await?;
+        let history = client.follow_to(choice, "child-started").await?;
+        add(&client, &kid, 1..=1).await?;
+        let started = of(&history, "child-started")[0].to_string();
+        let reset = ["workflow", "reset", choice, "--event", &started, "--children", choice];
+        let run = cli(&host, &reset).await?;
+        host.kill9().await?;
+        host.restart().await?;
+        let old = client.get(&format!("/v1/workflows/{choice}/result?run_id={first}")).await?.ok()?;
+        assert_eq!(old["status"], "terminated");
+        if choice == "leave" {
+            let outcome = client.completed(choice).await?;
+            assert_eq!(outcome[0]["failure"]["type"], "not-adopted", "{outcome}");
+        }
+        assert_eq!(
+            client.describe(&kid).await?["status"],
+            "running",
+            "the parent's end was none to its child"
+        );
+        add(&client, &kid, 2..=2).await?;
+        assert_eq!(client.completed(&kid).await?["counted"], json!({ "Ada": 2 }));
+        if choice == "adopt" {
+            let outcome = client.completed(choice).await?;
+            assert_eq!(outcome[0]["result"]["counted"], json!({ "Ada": 2 }), "{outcome}");
+        }
+        assert_eq!(client.describe(choice).await?["run_id"], run);
+    }
+    Ok(())
+}

@@ -1,11 +1,14 @@
 //! Updates: answered once, whoever asks how often, and whatever becomes of the host meanwhile.
 
 use std::process::Output;
+use std::sync::Arc;
 
-use anyhow::Result;
-use refrain_tests::{Client, Host};
+use anyhow::{Result, ensure};
+use refrain_tests::{Client, Host, PATIENCE};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// How many clients send the same update.
 const CLIENTS: usize = 20;
@@ -152,5 +155,49 @@ async fn a_start_with_an_update_makes_one_run_and_sends_it_again_where_there_is_
     // Of a run that is over as well: nothing is started.
     start(&host, "Ada", "a").await?;
     assert_eq!(client.list(10).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn updates_to_a_chain_of_short_runs_are_each_answered_by_one_of_them_through_kills() -> Result<()> {
+    const SENDERS: u64 = 4;
+    const EACH: u64 = 50;
+    /// Fewer than there are senders, so that updates come while a run ends.
+    const PER_RUN: u64 = 3;
+    let mut host = Host::with_example("cart").await?;
+    let client = host.client();
+    let items = json!({ "tea": { "cents": 250, "quantity": 1 } });
+    client.start("cart", "cart", json!({ "items": items, "messages_per_run": PER_RUN })).await?;
+    let answered = Arc::new(watch::Sender::new(0));
+    let mut clients = JoinSet::new();
+    for sender in 0..SENDERS {
+        let (client, answered) = (client.clone(), answered.clone());
+        clients.spawn(async move {
+            for number in 1..=EACH {
+                let input = json!({ "sku": "tea", "quantity": number });
+                let id = json!({ "update_id": format!("{number} of {sender}") });
+                let answer = client.update("cart", "set-quantity", input, id).await?.ok()?;
+                ensure!(answer["result"] == 250 * number, "{answer}");
+                answered.send_modify(|answered| *answered += 1);
+            }
+            Ok(())
+        });
+    }
+    let mut seen = answered.subscribe();
+    for kill in [1, 2] {
+        timeout(PATIENCE, seen.wait_for(|answered| *answered >= kill * SENDERS * EACH / 3)).await??;
+        host.kill9().await?;
+        host.restart().await?;
+    }
+    for sender in clients.join_all().await {
+        sender?;
+    }
+    let handled = client.post("/v1/workflows/cart/queries/handled", &json!({})).await?.ok()?;
+    assert_eq!(handled["result"]["set_quantity"], SENDERS * EACH, "each was handled once: {handled}");
+    let runs = client.list(100).await?.len() as u64;
+    assert!(
+        runs >= SENDERS * EACH / (PER_RUN + SENDERS),
+        "{runs} runs: none takes many more than it is told to"
+    );
     Ok(())
 }
