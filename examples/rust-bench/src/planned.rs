@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 
-use refrain_sdk::{Failure, Signal, bail, millis, now, sleep, workflow};
+use refrain_sdk::{Failure, Signal, millis, now, sleep, workflow};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What a round is, after the colon: `t` is a timer, `r` a reading of the clock, and `.` nothing. A test writes another
-/// text of the same length over it, and has another version.
+/// What a round is, after the colon: `t` is a timer, `r` a reading of the clock, `.` nothing, and anything else a mistake,
+/// over which the code stumbles. A test writes another text of the same length over it, and has another version.
 static PLAN: &str = "the plan of a round: t.";
 
 const TICK: Signal<()> = Signal::new("tick").doc("Lets the run end.");
@@ -34,7 +34,7 @@ pub async fn planned(input: Rounds) -> Result<u32, Failure> {
                     black_box(now());
                 }
                 '.' => {}
-                other => bail!("the plan has `{other}`, expected `t`, `r` or `.`"),
+                other => panic!("the plan has `{other}`, expected `t`, `r` or `.`"),
             }
         }
     }

@@ -22,6 +22,9 @@ const READS: &str = "the plan of a round: tr";
 /// No timer.
 const IDLES: &str = "the plan of a round: ..";
 
+/// Something that its author will have to mend.
+const BROKEN: &str = "the plan of a round: t?";
+
 /// The component with another plan, in a file.
 fn version(host: &Host, plan: &str) -> Result<PathBuf> {
     let mut wasm = guest("rust-bench")?;
@@ -212,5 +215,36 @@ async fn a_version_that_runs_need_stays_and_one_run_is_moved_there_and_back() ->
     assert_eq!(client.describe("another").await?["version"], 1);
     client.signal(&waiting(0), "tick", Value::Null).await?;
     assert_eq!(client.completed(&waiting(0)).await?, ROUNDS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_that_a_mistake_has_parked_are_rescued_by_a_version_without_it() -> Result<()> {
+    const RUNS: u64 = 10;
+    let mut host = Host::start().await?;
+    let client = host.client();
+    let path = version(&host, BROKEN)?;
+    client.upload("plan", std::fs::read(&path)?).await?;
+    for n in 0..RUNS {
+        client.start("planned", &waiting(n), json!({ "rounds": ROUNDS, "every_ms": 1 })).await?;
+    }
+    for n in 0..RUNS {
+        let parked = client.described_once(&waiting(n), |run| run["status"] == "parked").await?;
+        assert_eq!(parked["parked"]["kind"], "trap", "{parked}");
+        // Kept for whoever goes on with it.
+        client.signal(&waiting(n), "tick", Value::Null).await?;
+    }
+    let path = version(&host, PLAN)?;
+    let path = path.to_str().context("a path")?;
+    let (exit, words) = cli(&host, &["component", "push", path, "--name", "plan", "--move-running"]).await?;
+    assert_eq!(exit, Some(0), "{words}");
+    host.kill9().await?;
+    host.restart().await?;
+    for n in 0..RUNS {
+        assert_eq!(client.completed(&waiting(n)).await?, ROUNDS);
+        let history = client.history(&waiting(n)).await?;
+        assert_eq!(history.iter().filter(|event| event.kind() == "workflow-moved").count(), 1);
+    }
+    assert_eq!(open_runs(&client).await?, [(1, 0), (2, 0)]);
     Ok(())
 }
