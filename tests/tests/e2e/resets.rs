@@ -180,3 +180,36 @@ async fn a_reset_parent_adopts_its_children_or_leaves_them_as_it_is_told() -> Re
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn who_waits_for_an_update_that_was_accepted_hears_of_the_reset_and_its_step_is_kept() -> Result<()> {
+    let mut host = Host::with_example("rust-bench").await?;
+    let client = host.client();
+    let first = client.start("desk", "a", Value::Null).await?;
+    for name in ["Ada", "Bo"] {
+        let accepted = json!({ "update_id": name, "wait_for_stage": "accepted" });
+        client.update("a", "take", json!(name), accepted).await?.ok()?;
+    }
+    let waits = tokio::spawn({
+        let client = client.clone();
+        async move { client.update_progress("a", "Ada", "60s").await }
+    });
+    let event = of(&client.history("a").await?, "update-accepted")[0].to_string();
+    cli(&host, &["workflow", "reset", "a", "--event", &event]).await?;
+    host.kill9().await?;
+    host.restart().await?;
+    let heard = waits.await??.ok()?;
+    for name in ["Ada", "Bo"] {
+        let answer = client.update_progress("a", name, "0s").await?.ok()?;
+        assert_eq!((&answer["run_id"], &answer["stage"]), (&json!(first), &json!("completed")));
+        assert_eq!(answer["failure"]["type"], "run-ended", "{answer}");
+        assert!(name == "Bo" || answer == heard, "{heard} {answer}");
+    }
+    let number =
+        client.update("a", "take", json!("Cy"), json!({ "wait_for_stage": "accepted" })).await?.ok()?;
+    client.signal("a", "open", Value::Null).await?;
+    let id = number["update_id"].as_str().context("an update's id")?;
+    assert_eq!(client.update_progress("a", id, "60s").await?.ok()?["result"], 2);
+    assert_eq!(client.completed("a").await?, json!(["Ada", "Cy"]));
+    Ok(())
+}
