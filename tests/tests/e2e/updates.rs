@@ -3,7 +3,7 @@
 use std::process::Output;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use refrain_tests::{Client, Host, PATIENCE};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -199,5 +199,37 @@ async fn updates_to_a_chain_of_short_runs_are_each_answered_by_one_of_them_throu
         runs >= SENDERS * EACH / (PER_RUN + SENDERS),
         "{runs} runs: none takes many more than it is told to"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_starts_with_an_update_one_makes_the_run_that_takes_them_all() -> Result<()> {
+    let mut host = Host::with_example("rust-bench").await?;
+    let client = host.client();
+    let mut clients = JoinSet::new();
+    for n in 0..CLIENTS {
+        let client = client.clone();
+        let update = json!({ "name": "take", "input": n.to_string(), "update_id": n.to_string(),
+            "wait_for_stage": "accepted" });
+        let body = json!({ "workflow": "desk", "id": "desk", "update": update });
+        clients.spawn(async move { client.post("/v1/workflows", &body).await?.ok() });
+    }
+    let started: Vec<Value> = clients.join_all().await.into_iter().collect::<Result<_>>()?;
+    assert_eq!(started.iter().filter(|start| start["created"] == true).count(), 1);
+    assert!(started.iter().all(|start| start["run_id"] == started[0]["run_id"]), "{started:?}");
+    assert!(started.iter().all(|start| start["update"]["stage"] == "accepted"), "{started:?}");
+    host.kill9().await?;
+    host.restart().await?;
+    client.signal("desk", "open", Value::Null).await?;
+    let taken = client.completed("desk").await?;
+    let mut numbers = Vec::new();
+    for n in 0..CLIENTS {
+        let answer = client.update_progress("desk", &n.to_string(), "60s").await?.ok()?;
+        let number = answer["result"].as_u64().context("a number")? as usize;
+        assert_eq!(taken[number - 1], n.to_string(), "{taken}");
+        numbers.push(number);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=CLIENTS).collect::<Vec<_>>());
     Ok(())
 }
