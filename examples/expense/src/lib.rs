@@ -1,7 +1,7 @@
 //! An expense report: checked against the policy, decided by a manager, paid.
 //!
-//! The manager decides by an *update*, which unlike a signal is answered. Its validator turns down what cannot be, and such
-//! a decision leaves no trace in the run; one that is let in is answered when the money is on its way, or cannot be.
+//! The manager decides by an *update*, which unlike a signal is answered. Its validator turns down what cannot be; such
+//! a decision changes nothing in the run, and its history tells of it. One that is let in is answered when the money is on its way, or cannot be.
 //!
 //! It needs the host's `fs` plugin, with a directory `source` that has the policy and a directory `target` for payments.
 

@@ -384,7 +384,8 @@ impl History {
             component: started.component.clone(),
             version: started.version,
         };
-        history.event(0, started.at, kind);
+        // Of a copy the first steps were made when the other run made them.
+        history.event(0, started.identity(0).at, kind);
         if let Some(until) = started.lifecycle.begins_at {
             let (attempt, last_failure) = (started.attempt, started.lifecycle.last_failure.clone());
             let kind = HistoryKind::WorkflowDelayed { until, attempt, last_failure };

@@ -126,7 +126,8 @@ impl Components {
             return Ok(Registered { version: current.version, created: false });
         }
         let of = (namespace.clone(), name.to_owned());
-        let version = self.names().get(&of).map_or(0, |versions| versions.newest) + 1;
+        let known = self.names().get(&of).map(|versions| versions.newest);
+        let version = known.map_or_else(|| newest_ever(store, namespace, name), Ok)? + 1;
         let NewComponent { digest, uploaded_bytes, sdk, imports, workflows } = new;
         let row = ComponentVersion {
             name: name.to_owned(),
@@ -198,7 +199,9 @@ impl Components {
         let _one_at_a_time = self.changing.lock().await;
         let version = self.version(namespace, name, Some(number))?;
         let of = (namespace.clone(), name.to_owned());
-        if self.names().get(&of).is_some_and(|versions| versions.current == number) {
+        // The last one of a name goes, and the name with it; but which numbers there were is remembered.
+        let is_current = |versions: &Versions| versions.current == number && versions.by_number.len() > 1;
+        if self.names().get(&of).is_some_and(is_current) {
             return Err(Error::CurrentVersion { component: name.to_owned(), version: number });
         }
         let place = Key::component_version(namespace, name, number);
@@ -217,8 +220,11 @@ impl Components {
             return Err(Error::VersionInUse { component: name.to_owned(), version: number, runs });
         }
         store.commit(decided).await?;
-        if let Some(versions) = self.names_mut().get_mut(&of) {
-            versions.by_number.remove(&number);
+        if let Entry::Occupied(mut versions) = self.names_mut().entry(of) {
+            versions.get_mut().by_number.remove(&number);
+            if versions.get().by_number.is_empty() {
+                versions.remove();
+            }
         }
         Ok(version.digest)
     }
@@ -384,6 +390,14 @@ impl Components {
             .and_then(|version| version.workflow(workflow))
             .map_or(OnTrap::Park, |workflow| workflow.on_trap)
     }
+}
+
+/// The highest number that a name has had whose versions are all gone; 0 for a new name.
+fn newest_ever(store: &dyn Store, namespace: &Namespace, name: &str) -> Result<u32, Error> {
+    let key = Key::component(namespace, name);
+    let Some(row) = store.get(key.table, &key.bytes)? else { return Ok(0) };
+    let ComponentName { newest, .. } = codec::decode("component's name", &row)?;
+    Ok(newest)
 }
 
 fn no_version(name: &str, which: &dyn std::fmt::Display) -> Error {

@@ -67,6 +67,7 @@ impl Runtime {
         self.shared.check_namespace(namespace)?;
         self.shared.components.version(namespace, component, Some(to))?;
         let runs = Runs::new(&self.shared, namespace, component, selection, Some(to));
+        runs.check(component)?;
         let (shared, reason) = (Arc::clone(&self.shared), Arc::new(reason));
         let work: Work = Arc::new(move |key, version| {
             move_one(Arc::clone(&shared), key, version, to, Arc::clone(&reason)).boxed()

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use refrain_engine::activity::Pause;
 use refrain_engine::codec;
 use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::RUN_ITSELF;
@@ -47,6 +48,15 @@ impl NewRun {
         head.cancel_requested |= copy.point.cancel_requested;
         run.stored.version.version = copies::VERSION + 1;
         Self { copy: Some(copy), ..run }
+    }
+
+    /// The run makes no step before an operator lets it.
+    pub(crate) fn with_pause(mut self, pause: Option<Pause>) -> Self {
+        if pause.is_some() {
+            self.stored.head.status = RunStatus::Paused;
+            self.stored.head.paused = pause;
+        }
+        self
     }
 
     /// The run takes over so many children.

@@ -51,6 +51,7 @@ impl Runtime {
             }
         };
         let runs = Runs::new(&self.shared, namespace, component, selection, None);
+        runs.check(component)?;
         let (shared, workflows) = (Arc::clone(&self.shared), Arc::new(workflows));
         let work: Work = Arc::new(move |key, version| {
             check_run(Arc::clone(&shared), key, version, digest, Arc::clone(&workflows)).boxed()

@@ -276,7 +276,9 @@ impl Reset {
         if let Some(row) = &self.request {
             changes.push(put(row.clone(), codec::encode(&CurrentRun { run: self.run_id() })));
         }
-        let next = NewRun::of_copy(shared.boot, self.copied.clone(), arrived).with_children(adopted);
+        let next = NewRun::of_copy(shared.boot, self.copied.clone(), arrived)
+            .with_children(adopted)
+            .with_pause(inspect::read_head(shared, base)?.head.paused);
         let bytes = next.size() + changes.iter().map(size_of_change).sum::<usize>();
         within_one_batch(bytes)?;
         Ok((next, changes))

@@ -70,6 +70,30 @@ impl Runs {
         Self { shared, namespace, component, prefix, selection, except, from }
     }
 
+    /// Checks that the runs and the type that are named are there: who misspells one is not told that all is well.
+    ///
+    /// # Errors
+    /// When there is no such component, one of the runs is not an open one of it, or no version has the type.
+    pub(crate) fn check(&self, component: &str) -> Result<(), Error> {
+        let versions = self.shared.components.versions(&self.namespace, component)?;
+        for run in &self.selection.runs {
+            let key = RunKey::new(self.namespace.clone(), *run);
+            let pinned = rows::find(&*self.shared.store, &key)?.is_some_and(|(started, stored)| {
+                let code = stored.head.code.unwrap_or_else(|| started.code());
+                !stored.head.status.is_closed() && code.component == component
+            });
+            if !pinned {
+                return Err(Error::NotFound { what: "open run of this component", id: run.to_string() });
+            }
+        }
+        match &self.selection.workflow {
+            Some(workflow) if !versions.iter().any(|version| version.defines(workflow)) => {
+                Err(Error::NotFound { what: "workflow type of this component", id: workflow.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The next of them, with their versions. `None` at the end.
     fn next(&mut self) -> Result<Option<Vec<(RunKey, u32)>>, Error> {
         let store = &self.shared.store;

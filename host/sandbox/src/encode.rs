@@ -1,6 +1,8 @@
 //! From uploaded bytes to the bytes of a component: checks what can be seen from outside, and makes a
 //! component of a core module that carries its WIT world, as a plain `cargo build` leaves it.
 
+use std::panic::catch_unwind;
+
 use bytes::Bytes;
 use wit_component::{ComponentEncoder, metadata};
 
@@ -34,7 +36,13 @@ pub(crate) fn component_in(upload: &Bytes) -> Result<Bytes, Refusal> {
     })?;
     match encoding {
         COMPONENT => Ok(upload.clone()),
-        MODULE => encode(upload).map(Bytes::from),
+        // The reader of worlds panics at some modules that were cut short.
+        MODULE => catch_unwind(|| encode(upload))
+            .unwrap_or_else(|_| {
+                let reason = "its description of itself cannot be read".to_owned();
+                Err(Refusal::Truncated { reason })
+            })
+            .map(Bytes::from),
         encoding => Err(Refusal::Encoding { encoding }),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use expect_test::expect;
 use refrain_engine::call::{Interest, Read};
-use refrain_engine::ids::Digest;
+use refrain_engine::ids::{Digest, RunId};
 use refrain_engine::scripted::trap;
 use refrain_runtime::{Against, Error, JudgedRun, OnTrap, RunStatus, Selection, SweepEvent, Verdict};
 use refrain_store::Table;
@@ -246,6 +246,39 @@ fn a_thousand_open_runs_are_checked_while_they_work() {
         for number in 0..1_000 {
             assert_eq!(host.value(&format!("w{number}")).await, "6");
         }
+    });
+    world.check_rest();
+}
+
+#[test]
+fn what_a_check_names_and_is_not_there_is_refused() {
+    let world = World::new();
+    waits(&world, CODE);
+    world.live(async |host| {
+        let run = host.start("waits", "a").await;
+        let refused = |component: &str, selection: Selection| {
+            let known = ["waits"];
+            let checked =
+                host.runtime.check_runs(&host.namespace, component, candidate(OTHER, &known), selection);
+            match checked {
+                Err(Error::NotFound { what, id }) => format!("{what} {id}"),
+                Err(other) => panic!("{other:?}"),
+                Ok(_) => "checked".to_owned(),
+            }
+        };
+        let of = |runs: &[RunId], workflow: Option<&str>| Selection {
+            runs: runs.iter().copied().collect(),
+            workflow: workflow.map(str::to_owned),
+            ..Selection::default()
+        };
+        let nobody = RunId::from_bytes([9; 16]);
+        assert_eq!(refused("tset", of(&[], None)), "component tset");
+        assert_eq!(refused("test", of(&[], Some("wiats"))), "workflow type of this component wiats");
+        assert_eq!(refused("test", of(&[run, nobody], None)), format!("open run of this component {nobody}"));
+        assert_eq!(refused("test", of(&[run], Some("waits"))), "checked");
+        host.signal("a", "stop", "0", None).await.unwrap();
+        host.value("a").await;
+        assert_eq!(refused("test", of(&[run], None)), format!("open run of this component {run}"));
     });
     world.check_rest();
 }

@@ -239,6 +239,7 @@ fn signals_that_came_later_come_again_in_order_unless_they_are_excluded() {
         host.settle().await;
         let described = host.describe("p").await;
         assert_eq!((described.mailbox_waiting, described.cancel_requested), (3, false));
+        host.runtime.unpause(&host.namespace, &target("p")).await.unwrap();
         host.signal("p", "three", "1", Some("three")).await.unwrap();
         world.gate.add_permits(1);
         host.signal("p", "stop", "1", None).await.unwrap();
@@ -640,6 +641,24 @@ fn a_run_whose_children_were_taken_over_is_not_deleted_before_them() {
         host.signal("the child", "stop", "1", None).await.unwrap();
         assert_eq!(host.value("p").await, r#"["started", "[]"]"#);
         host.runtime.delete(&host.namespace, &old).await.unwrap();
+    });
+    world.check_rest();
+}
+
+#[test]
+fn the_new_run_of_one_that_is_paused_is_paused() {
+    let world = World::new();
+    listener(&world);
+    world.live(async |host| {
+        host.start("listener", "l").await;
+        host.settle().await;
+        host.runtime.pause(&host.namespace, &target("l"), "look".to_owned()).await.unwrap();
+        host.signal("l", "stop", "1", None).await.unwrap();
+        host.reset("l", to(1)).await.unwrap();
+        host.pass(secs(1)).await;
+        assert_eq!(host.status("l").await, RunStatus::Paused);
+        host.runtime.unpause(&host.namespace, &target("l")).await.unwrap();
+        assert_eq!(host.value("l").await, "[]");
     });
     world.check_rest();
 }

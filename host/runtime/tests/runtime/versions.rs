@@ -131,9 +131,9 @@ fn a_version_that_open_runs_need_is_not_deleted_and_a_deleted_number_is_not_give
     world.live(async |host| {
         host.start("waits", "a").await;
         host.start("waits", "b").await;
-        let of = |version| Error::CurrentVersion { component: "test".to_owned(), version };
-        assert_eq!(delete(&host, 1).await, Err(of(1)));
         push(&host, OTHER, &["waits"]).await;
+        let current = Error::CurrentVersion { component: "test".to_owned(), version: 2 };
+        assert_eq!(delete(&host, 2).await, Err(current));
         let in_use = |runs| Error::VersionInUse { component: "test".to_owned(), version: 1, runs };
         assert_eq!(delete(&host, 1).await, Err(in_use(2)));
         host.terminate("a").await.unwrap();
@@ -199,6 +199,24 @@ fn race(start_first: bool) -> (Result<(), Error>, Result<Digest, Error>) {
     });
     world.check_rest();
     ends.unwrap()
+}
+
+#[test]
+fn the_last_version_of_a_name_can_go_and_its_number_does_not_come_again() {
+    let world = World::new();
+    waits(&world, CODE);
+    world.live(async |host| {
+        host.start("waits", "a").await;
+        assert!(matches!(delete(&host, 1).await, Err(Error::VersionInUse { runs: 1, .. })));
+        host.signal("a", "stop", "0", None).await.unwrap();
+        host.value("a").await;
+        delete(&host, 1).await.unwrap();
+        let gone = host.runtime.component(&host.namespace, "test", None);
+        assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+    });
+    world.live(async |host| {
+        assert_eq!(push(&host, CODE, &["waits"]).await, 2, "also after a boot");
+    });
 }
 
 #[test]

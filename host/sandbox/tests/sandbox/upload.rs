@@ -75,6 +75,11 @@ async fn what_is_no_component_is_refused_in_clear_words() {
         let refusal = refusal(upload).await;
         assert!(refusal.contains(expected), "{refusal:?} lacks {expected:?}");
     }
+    // Wherever it is cut, the upload is to blame and not the host.
+    for end in (8..module.len()).step_by(37) {
+        let refusal = refusal(module[..end].to_vec()).await;
+        assert!(!refusal.contains("panicked"), "cut after {end} bytes: {refusal}");
+    }
 }
 
 #[tokio::test]
@@ -87,7 +92,10 @@ async fn imports_that_this_host_does_not_offer_are_refused_by_name_and_reason() 
         (import("wasi:filesystem/types@0.2.0", "open"), "workflows have no files"),
         (import("wasi:clocks/wall-clock@0.2.0", "now"), "build for wasm32-unknown-unknown"),
         (import("acme:db/query@1.0.0", "run"), "acme:db/query@1.0.0 (not a part of refrain:workflow"),
-        (import("refrain:workflow/child@0.1.2", "start"), "this host has no interface child: upgrade"),
+        (
+            import("refrain:workflow/visibility@0.1.2", "start"),
+            "this host has no interface visibility: upgrade",
+        ),
         (import("refrain:workflow/timer@0.1.2", "rewind"), "this host has no function timer.rewind: upgrade"),
         (import("refrain:workflow/timer@0.2.0", "start"), "this host serves refrain:workflow 0.1.x"),
         (import("refrain:workflow/timer@0.1.0", "start"), "does not export refrain:workflow/definition"),

@@ -117,9 +117,12 @@ impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         /// Statuses from here on are the host's own fault.
         const SERVER_ERROR: u16 = 500;
+        /// The code of the problem that a run would not go on with other code.
+        const DIVERGES: &str = "diverges";
         let exit = match &error {
             ClientError::Address { .. } => Exit::Usage,
             ClientError::Unreachable { .. } => Exit::Unreachable,
+            ClientError::Refused(problem) if problem.code == DIVERGES => Exit::Diverges,
             ClientError::Refused(problem) if problem.status < SERVER_ERROR => Exit::Refused,
             ClientError::Refused(_) | ClientError::Unexpected { .. } => Exit::HostFailed,
         };

@@ -9,7 +9,8 @@ use crate::wire::{ResetChildren, ResetWorkflow};
 /// Let an execution go on as a new run, from the end of an earlier step.
 ///
 /// The run is terminated if it has not ended. What is open at the end of that step is begun again: activities run again,
-/// timers keep their deadlines, and signals that came later come again.
+/// timers keep their deadlines, and signals that came later come again. Updates that were answered stay so. The new run of
+/// one that is paused is paused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
