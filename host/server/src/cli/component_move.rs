@@ -46,11 +46,7 @@ impl Move {
         };
         let lines = context.client.move_runs(&self.name, &request).await?;
         let summary = sweep::follow(context, &self.name, lines).await?;
-        if !summary.safe {
-            context
-                .out
-                .say(&format!("some runs were not moved to version {}: they stay as they are", self.to));
-        }
+        sweep::say_moved(context, self.to, &summary);
         Ok(exit(&summary))
     }
 }

@@ -65,6 +65,7 @@ impl Push {
         };
         let lines = context.client.move_runs(&name, &request).await?;
         let summary = sweep::follow(context, &name, lines).await?;
+        sweep::say_moved(context, uploaded.version, &summary);
         Ok(exit(&summary))
     }
 }

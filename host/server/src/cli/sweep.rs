@@ -71,6 +71,13 @@ pub(super) async fn follow(
     Ok(summary)
 }
 
+/// Says how many runs were moved to this version.
+pub(super) fn say_moved(context: &Context, version: u32, summary: &SweepSummary) {
+    let moved: u64 = summary.moved();
+    let others = if summary.safe { "" } else { "; the others stay as they are" };
+    context.out.say(&format!("runs moved to version {version}: {moved}{others}"));
+}
+
 /// The exit code of what became of the runs.
 pub(super) fn exit(summary: &SweepSummary) -> Exit {
     if summary.safe { Exit::Ok } else { Exit::Diverges }

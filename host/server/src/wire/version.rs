@@ -214,6 +214,11 @@ impl JudgedRun {
 }
 
 impl SweepSummary {
+    /// How many runs the code would go on with: those that a move has moved.
+    pub fn moved(&self) -> u64 {
+        ["identical", "compatible"].iter().filter_map(|verdict| self.verdicts.get(*verdict)).sum()
+    }
+
     /// Counts a run.
     pub fn count(&mut self, run: &JudgedRun) {
         self.looked_at += 1;
