@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 /// Runs that have taken two timers and wait for a signal.
-const WAITING: u64 = 150;
+const WAITING: u64 = 990;
 const ROUNDS: u64 = 2;
 /// Runs that take one timer after the other for as long as the test lives.
 const WORKING: u64 = 10;
