@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use refrain_engine::ids::check_name;
+use refrain_engine::ids::{Namespace, check_name};
 use refrain_sandbox::{Inspected, Refusal as ComponentRefusal};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
@@ -172,14 +172,23 @@ pub(super) async fn get_component(
     Scope(namespace): Scope,
     ApiPath(NamePath { name }): ApiPath<NamePath>,
 ) -> Result<Json<ComponentDetail>, Refusal> {
-    let current = host.runtime().component(&namespace, &name, None)?.version;
-    let open_runs = host.runtime().open_runs(&namespace, &name).await?;
-    let versions = host.runtime().component_versions(&namespace, &name)?.into_iter().map(|version| {
+    let (current, versions) = versions_of(&host, &namespace, &name).await?;
+    Ok(Json(ComponentDetail { name, current, versions }))
+}
+
+/// The number of a component's current version, and all versions with what needs them, oldest first.
+pub(super) async fn versions_of(
+    host: &Host,
+    namespace: &Namespace,
+    name: &str,
+) -> Result<(u32, Vec<ComponentVersion>), Refusal> {
+    let current = host.runtime().component(namespace, name, None)?.version;
+    let open_runs = host.runtime().open_runs(namespace, name).await?;
+    let versions = host.runtime().component_versions(namespace, name)?.into_iter().map(|version| {
         let open_runs = open_runs.get(&version.version).copied().unwrap_or_default();
         convert::component_version(version, current, open_runs)
     });
-    let versions = versions.collect();
-    Ok(Json(ComponentDetail { name, current, versions }))
+    Ok((current, versions.collect()))
 }
 
 /// Look at one version of a component

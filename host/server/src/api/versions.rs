@@ -11,11 +11,13 @@ use refrain_engine::ids::{Digest, RunId};
 use refrain_runtime::{Against, MoveTo, Selection};
 use serde::Deserialize;
 
-use super::components::{self, NamePath, Upload, VersionPath, WASM_TYPES, not_wasm, take_upload};
+use super::components::{
+    self, NamePath, Upload, VersionPath, WASM_TYPES, not_wasm, take_upload, versions_of,
+};
 use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, media_type, target};
 use super::problem::Refusal;
 use super::workflows::IdPath;
-use super::{Host, convert, sweeps};
+use super::{Host, sweeps};
 use crate::wire::{
     ActivateRequest, CheckRequest, MoveRequest, MoveRunsRequest, MovedRun, Problem, SweepLine, VersionList,
     VersionSummary,
@@ -49,18 +51,13 @@ pub(super) async fn list_versions(
     Scope(namespace): Scope,
     ApiPath(NamePath { name }): ApiPath<NamePath>,
 ) -> Result<Json<VersionList>, Refusal> {
-    let current = host.runtime().component(&namespace, &name, None)?.version;
-    let open_runs = host.runtime().open_runs(&namespace, &name).await?;
-    let versions = host.runtime().component_versions(&namespace, &name)?.into_iter().map(|version| {
-        let open_runs = open_runs.get(&version.version).copied().unwrap_or_default();
-        let version = convert::component_version(version, current, open_runs);
-        VersionSummary {
-            version: version.version,
-            digest: version.digest,
-            uploaded_at: version.uploaded_at,
-            is_current: version.is_current,
-            open_runs,
-        }
+    let (current, versions) = versions_of(&host, &namespace, &name).await?;
+    let versions = versions.into_iter().map(|version| VersionSummary {
+        version: version.version,
+        digest: version.digest,
+        uploaded_at: version.uploaded_at,
+        is_current: version.is_current,
+        open_runs: version.open_runs,
     });
     let versions = versions.collect();
     Ok(Json(VersionList { name, current, versions }))
