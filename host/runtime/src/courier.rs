@@ -414,7 +414,7 @@ async fn begin_child(
         let started = Arc::new(beginning_now(shared, wanted.clone()));
         let run = NewRun::new(shared.boot, Arc::clone(&started), Vec::new());
         let wants = Batch::new().require_prefix(key.table, key.bytes.clone(), row.clone());
-        if start::begin(shared, &started, run, current, wants).await? {
+        if run.commit(shared, current, wants).await? {
             return Ok(Some(Ok(())));
         }
         match start::check_code(shared, &namespace, &started.code()).await {

@@ -5,16 +5,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use refrain_engine::codec;
 use refrain_engine::guest::Stop;
-use refrain_engine::ids::{Namespace, WorkflowId};
+use refrain_engine::ids::{Namespace, RunId, WorkflowId};
 use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::limits::Profile;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::Run;
-use refrain_store::schema::{CurrentRun, Key, RunKey};
-use refrain_store::{Batch, Class, CommitError, Health};
+use refrain_store::schema::RunKey;
+use refrain_store::{Batch, Health};
 
 use crate::base::{Base, Cut, Later, within_mailbox};
 use crate::copies::Copied;
@@ -22,7 +21,6 @@ use crate::error::Error;
 use crate::executor::panic_message;
 use crate::inspect;
 use crate::new_run::NewRun;
-use crate::owner::{delete, put};
 use crate::reset::within_one_batch;
 use crate::reset_types::{ForkWorkflow, ForkedRun};
 use crate::rows;
@@ -206,14 +204,14 @@ fn started(
 }
 
 /// Refuses an id whose execution is open. Answers its current run.
-fn check_free(shared: &Shared, namespace: &Namespace, id: &WorkflowId) -> Result<Option<CurrentRun>, Error> {
+fn check_free(shared: &Shared, namespace: &Namespace, id: &WorkflowId) -> Result<Option<RunId>, Error> {
     let Some(run) = rows::find_current_run(&*shared.store, namespace, id)? else { return Ok(None) };
     let current = RunKey::new(namespace.clone(), run);
     let open = rows::find_head(&*shared.store, &current)?.is_some_and(|found| !found.head.status.is_closed());
     if open {
         return Err(Error::AlreadyRunning { id: id.to_string(), run_id: run });
     }
-    Ok(Some(CurrentRun { run }))
+    Ok(Some(run))
 }
 
 /// Replays what is kept with the other code, as the new run will: what does not fit is said before there is one.
@@ -271,26 +269,13 @@ async fn begin(
     let id = copied.started.workflow_id.clone();
     for _ in 0..TRIES {
         let current = check_free(shared, &base.namespace, &id)?;
-        let execution = Key::current_run(&base.namespace, &id);
-        let batch = Batch::new().class(Class::Intake);
-        let mut batch = match current {
-            None => batch.require_absent(execution.table, execution.bytes),
-            Some(run) => batch.require_prefix(execution.table, execution.bytes, codec::encode(&run)),
-        };
         let next = NewRun::of_copy(shared.boot, copied.clone(), arrived.clone());
-        within_one_batch(next.size())?;
-        let (needs, code) = (next.requires(), next.code());
-        batch = batch.require_present(needs.table, needs.bytes);
-        next.removed().for_each(|key| batch.push(delete(key)));
-        next.rows().into_iter().for_each(|(key, row)| batch.push(put(key, row)));
-        match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
-            Ok(()) => {
-                next.begin(shared);
-                return Ok(());
-            }
-            Err(CommitError::Conflict { .. }) => check_code(shared, &base.namespace, &code).await?,
-            Err(other) => return Err(other.into()),
+        within_one_batch(&next, &[])?;
+        let code = next.code();
+        if next.commit(shared, current, Batch::new()).await? {
+            return Ok(());
         }
+        check_code(shared, &base.namespace, &code).await?;
     }
     Err(Error::Internal(format!("the fork to {id:?} lost {TRIES} races: try again")))
 }

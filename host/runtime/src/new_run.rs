@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use refrain_engine::activity::Pause;
 use refrain_engine::codec;
+use refrain_engine::ids::RunId;
 use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::{Item, MailboxEntry};
@@ -14,10 +15,12 @@ use refrain_engine::time::Timestamp;
 use refrain_store::schema::{
     CurrentRun, Head, HeadVersion, Key, RunKey, RunStatus, StoredHead, TimerRow, VisibilityRow,
 };
+use refrain_store::{Batch, Change, Class, CommitError};
 
 use crate::copies::{self, Copied};
 use crate::courier;
-use crate::owner::{Message, message_size};
+use crate::error::Error;
+use crate::owner::{Message, delete, message_size, put};
 use crate::shared::Shared;
 
 /// A run that is about to begin.
@@ -108,8 +111,14 @@ impl NewRun {
         self.stored.head.code.clone().unwrap_or_else(|| self.started.code())
     }
 
-    /// Its rows.
-    pub(crate) fn rows(&self) -> Vec<(Key, Bytes)> {
+    /// What its begin changes: its rows, without those of its copy that go when it begins.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let waits = self.copy.is_some() && !self.stored.head.is_ready();
+        let gone = waits.then(|| delete(self.key.ready()));
+        gone.into_iter().chain(self.rows().into_iter().map(|(key, row)| put(key, row))).collect()
+    }
+
+    fn rows(&self) -> Vec<(Key, Bytes)> {
         let Self { key, started, stored, messages, copy } = self;
         let listed = codec::encode(&VisibilityRow {
             workflow_id: started.workflow_id.clone(),
@@ -140,15 +149,32 @@ impl NewRun {
         rows
     }
 
-    /// Rows of its copy that go when it begins.
-    pub(crate) fn removed(&self) -> impl Iterator<Item = Key> + use<> {
-        let waits = self.copy.is_some() && !self.stored.head.is_ready();
-        waits.then(|| self.key.ready()).into_iter()
-    }
-
-    /// The size of its rows, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        self.rows().iter().map(|(key, row)| key.bytes.len() + row.len()).sum()
+    /// Begins it where its execution still has this run, or none, and what the batch requires holds; the batch's own
+    /// changes become true with it. False: it is not so any more, and nothing was changed.
+    pub(crate) async fn commit(
+        self,
+        shared: &Arc<Shared>,
+        current: Option<RunId>,
+        batch: Batch,
+    ) -> Result<bool, Error> {
+        let execution = Key::current_run(&self.key.namespace, &self.started.workflow_id);
+        let batch = match current {
+            None => batch.require_absent(execution.table, execution.bytes),
+            Some(run) => {
+                batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
+            }
+        };
+        let code = self.requires();
+        let mut batch = batch.class(Class::Intake).require_present(code.table, code.bytes);
+        batch.changes.extend(self.changes());
+        match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
+            Ok(()) => {
+                self.begin(shared);
+                Ok(true)
+            }
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// The rows are durable.

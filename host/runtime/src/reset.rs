@@ -13,7 +13,7 @@ use refrain_engine::ids::{Namespace, Op, RunId, check_name};
 use refrain_engine::journal::Code;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_store::schema::{ChildRow, CurrentRun, HeadVersion, Key, OutboxRow, Prefix, RunKey, StoredHead};
-use refrain_store::{Batch, Change, Class, CommitError, Health, MAX_BATCH_BYTES};
+use refrain_store::{Batch, Change, Health, MAX_BATCH_BYTES};
 use tokio::sync::oneshot;
 
 use crate::base::{Base, Cut, Later, within_mailbox};
@@ -103,8 +103,8 @@ fn answer_of(copied: &Copied) -> ForkedRun {
     ForkedRun { workflow_id: copied.started.workflow_id.clone(), run_id: copied.key.run, step }
 }
 
-/// Refuses where another run of the execution is open. Answers the row of its current run.
-fn check_none_open(shared: &Shared, base: &Base) -> Result<Option<(RunKey, StoredHead)>, Error> {
+/// Refuses where another run of the execution is open. Answers its current run.
+fn check_none_open(shared: &Shared, base: &Base) -> Result<Option<RunId>, Error> {
     let Some(current) =
         rows::find_current_run(&*shared.store, &base.key.namespace, &base.started.workflow_id)?
     else {
@@ -116,7 +116,7 @@ fn check_none_open(shared: &Shared, base: &Base) -> Result<Option<(RunKey, Store
         let id = base.started.workflow_id.to_string();
         return Err(Error::NotClosed { id, run_id: current, status: stored.head.status });
     }
-    Ok(Some((key, stored)))
+    Ok(Some(current))
 }
 
 impl Reset {
@@ -208,15 +208,7 @@ impl Reset {
     async fn begin(&self, shared: &Arc<Shared>, base: &Base, stored: StoredHead) -> Result<bool, Error> {
         let current = check_none_open(shared, base)?;
         let (next, changes) = self.draft(shared, &base.key)?;
-        let execution = Key::current_run(&base.key.namespace, &base.started.workflow_id);
-        let batch = Batch::new().class(Class::Intake);
-        let mut batch = match &current {
-            None => batch.require_absent(execution.table, execution.bytes),
-            Some((current, _)) => {
-                let row = codec::encode(&CurrentRun { run: current.run });
-                batch.require_prefix(execution.table, execution.bytes, row)
-            }
-        };
+        let mut batch = Batch::new();
         if let Some(Key { table, bytes }) = &self.request {
             batch = batch.require_absent(*table, bytes.clone());
         }
@@ -239,22 +231,12 @@ impl Reset {
                 StoredHead { version: next, head }.encode(),
             );
         }
-        let (needs, code) = (next.requires(), next.code());
-        batch = batch.require_present(needs.table, needs.bytes);
-        next.removed().for_each(|key| batch.push(delete(key)));
-        next.rows().into_iter().for_each(|(key, row)| batch.push(put(key, row)));
         batch.changes.extend(changes);
-        match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
-            Ok(()) => {
-                shared.watchers.notify(&base.key);
-                next.begin(shared);
-                Ok(true)
-            }
-            Err(CommitError::Conflict { .. }) => {
-                check_code(shared, &base.key.namespace, &code).await.map(|()| false)
-            }
-            Err(other) => Err(other.into()),
+        if !next.commit(shared, current, batch).await? {
+            return check_code(shared, &base.key.namespace, &self.code()).await.map(|()| false);
         }
+        shared.watchers.notify(&base.key);
+        Ok(true)
     }
 
     /// The new run, and what becomes true with its begin. All that has arrived for the old one is durable.
@@ -279,8 +261,7 @@ impl Reset {
         let next = NewRun::of_copy(shared.boot, self.copied.clone(), arrived)
             .with_children(adopted)
             .with_pause(inspect::read_head(shared, base)?.head.paused);
-        let bytes = next.size() + changes.iter().map(size_of_change).sum::<usize>();
-        within_one_batch(bytes)?;
+        within_one_batch(&next, &changes)?;
         Ok((next, changes))
     }
 
@@ -383,13 +364,9 @@ fn started(child: &OpenChild, row: &ChildRow) -> Item {
     Item::ChildStarted { op: child.started, workflow_id: row.workflow_id.clone(), run_id: row.run_id }
 }
 
-/// Refuses a run that does not begin in one batch.
-pub(crate) fn within_one_batch(bytes: usize) -> Result<(), Error> {
+/// Refuses a run that does not begin in one batch, together with these changes.
+pub(crate) fn within_one_batch(next: &NewRun, changes: &[Change]) -> Result<(), Error> {
     let what = "what is open, and what has arrived, where the new run goes on";
+    let bytes = next.changes().iter().chain(changes).map(Change::bytes).sum();
     if bytes <= BEGIN_BYTES { Ok(()) } else { Err(Error::TooLarge { what, bytes, limit: BEGIN_BYTES }) }
-}
-
-fn size_of_change(change: &Change) -> usize {
-    let (_, key, value) = change.parts();
-    key.len() + value.map_or(0, bytes::Bytes::len)
 }

@@ -12,7 +12,7 @@ use refrain_engine::limits::{self, Profile};
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::outline::OpenUpdate;
 use refrain_store::schema::{ComponentVersion, CurrentRun, Key, RunKey, RunStatus, StoredHead, UpdateStatus};
-use refrain_store::{Batch, Change, Class, CommitError, Health};
+use refrain_store::{Batch, Change, Health};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -243,7 +243,7 @@ impl Start {
         }
         let (run, changes) = self.draft(shared.boot);
         batch.changes.extend(changes);
-        let begun = begin(shared, &self.started, run, current, batch).await?;
+        let begun = run.commit(shared, current, batch).await?;
         if !begun {
             check_code(shared, &self.started.namespace, &self.started.code()).await?;
         }
@@ -291,38 +291,6 @@ impl Start {
             // Its owner has failed; the next one may do better.
             Err(_) => shared.check_open().map(|()| false),
         }
-    }
-}
-
-/// Begins a run where its execution still has this one, or none, and what the batch requires holds; the batch's own
-/// changes become true with it. False: it is not so any more, and nothing was changed.
-pub(crate) async fn begin(
-    shared: &Arc<Shared>,
-    started: &Started,
-    run: NewRun,
-    current: Option<RunId>,
-    batch: Batch,
-) -> Result<bool, Error> {
-    let execution = Key::current_run(&started.namespace, &started.workflow_id);
-    let batch = batch.class(Class::Intake);
-    let mut batch = match current {
-        None => batch.require_absent(execution.table, execution.bytes),
-        Some(run) => {
-            batch.require_prefix(execution.table, execution.bytes, codec::encode(&CurrentRun { run }))
-        }
-    };
-    let code = run.requires();
-    batch = batch.require_present(code.table, code.bytes);
-    for (key, row) in run.rows() {
-        batch = batch.put(key.table, key.bytes, row);
-    }
-    match shared.store.commit(batch).await.inspect_err(|error| shared.note_failure(error)) {
-        Ok(()) => {
-            run.begin(shared);
-            Ok(true)
-        }
-        Err(CommitError::Conflict { .. }) => Ok(false),
-        Err(other) => Err(other.into()),
     }
 }
 

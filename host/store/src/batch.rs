@@ -183,6 +183,12 @@ impl Change {
         }
     }
 
+    /// The bytes of the key and of the new value.
+    pub fn bytes(&self) -> usize {
+        let (_, key, value) = self.parts();
+        key.len() + value.map_or(0, Bytes::len)
+    }
+
     /// As [`parts`](Self::parts), by value.
     pub fn into_parts(self) -> (Table, Bytes, Option<Bytes>) {
         match self {
@@ -287,11 +293,7 @@ impl Batch {
             let prefix = if let Expect::Prefix(prefix) = &precondition.expect { prefix.len() } else { 0 };
             precondition.key.len() + prefix
         });
-        let changed = self.changes.iter().map(|change| {
-            let (_, key, value) = change.parts();
-            key.len() + value.map_or(0, Bytes::len)
-        });
-        required.chain(changed).sum()
+        required.chain(self.changes.iter().map(Change::bytes)).sum()
     }
 
     /// The first precondition that does not hold, with its position; `value_of` says what a key's value is.

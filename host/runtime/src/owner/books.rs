@@ -77,8 +77,7 @@ struct Draft {
 
 impl Draft {
     fn push(&mut self, change: Change) {
-        let (_, key, value) = change.parts();
-        self.bytes += key.len() + value.map_or(0, bytes::Bytes::len);
+        self.bytes += change.bytes();
         let (table, key, value) = change.parts();
         if READ_BACK.contains(&table) {
             self.read_back.insert((table, key.clone()), value.cloned());

@@ -242,10 +242,7 @@ impl Owner<'_> {
     /// Drafts a run, which begins once this batch is durable.
     pub(super) fn draft_run(&mut self, run: Box<NewRun>) {
         self.books.require(run.requires());
-        run.removed().for_each(|key| self.books.delete(key));
-        for (key, row) in run.rows() {
-            self.books.put(key, row);
-        }
+        self.books.extend(run.changes());
         self.books.after(After::Begin(run));
     }
 }
