@@ -11,6 +11,7 @@ use refrain_runtime::{Error, RunResult, RunStatus};
 use refrain_store::{Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table};
 use tokio::task::JoinSet;
 
+use crate::large::LimitedBatches;
 use crate::world::*;
 
 /// A part of a step that takes this long while the guest executes.
@@ -395,7 +396,7 @@ fn large_messages_that_wait_are_bounded_and_go_to_the_next_run_together() {
         let next = NextRun::with_input(json(1));
         Ok(Completion::ContinueAsNew(next))
     });
-    let limited = || Arc::new(crate::world::LimitedBatches::new(Arc::clone(&world.store)));
+    let limited = || Arc::new(LimitedBatches::new(Arc::clone(&world.store)));
     let large = format!("{:?}", "x".repeat(1_900_000));
     world
         .live_on(limited(), async |host| {
@@ -438,7 +439,7 @@ fn large_messages_that_come_at_once_do_not_make_one_huge_batch() {
         }
         completed(count)
     });
-    let limited = Arc::new(crate::world::LimitedBatches::new(Arc::clone(&world.store)));
+    let limited = Arc::new(LimitedBatches::new(Arc::clone(&world.store)));
     world
         .live_on(limited, async |host| {
             host.start("takes", "d").await;

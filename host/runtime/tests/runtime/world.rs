@@ -26,9 +26,7 @@ use refrain_runtime::{
     Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, WorkflowDefinition,
 };
 use refrain_store::schema::{Prefix, RunKey, StoredHead, UpdateRow, UpdateStatus};
-use refrain_store::{
-    Batch, Change, Commit, CommitError, MAX_BATCH_BYTES, MemoryStore, Order, Store, StoreError, Table,
-};
+use refrain_store::{Batch, Commit, MemoryStore, Order, Store, StoreError, Table};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -603,52 +601,6 @@ pub(crate) fn as_outcome(outcome: Result<Payload, Failure>) -> Result<Completion
         Ok(value) => Completion::Completed(value),
         Err(failure) => Completion::Failed(failure),
     })
-}
-
-/// A store that refuses what the store of production refuses.
-pub(crate) struct LimitedBatches(Arc<MemoryStore>);
-
-impl LimitedBatches {
-    pub(crate) fn new(store: Arc<MemoryStore>) -> Self {
-        Self(store)
-    }
-}
-
-impl Store for LimitedBatches {
-    fn commit(&self, batch: Batch) -> Commit {
-        let size = |change: &Change| {
-            let (_, key, value) = change.parts();
-            key.len() + value.map_or(0, bytes::Bytes::len)
-        };
-        let bytes = batch.changes.iter().map(size).sum();
-        if bytes > MAX_BATCH_BYTES {
-            return Commit::known(Err(CommitError::TooLarge { bytes, limit: MAX_BATCH_BYTES }));
-        }
-        self.0.commit(batch)
-    }
-
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
-        self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<refrain_store::Row>, StoreError> {
-        self.0.range(table, from, to, order, limit)
-    }
-
-    fn health(&self) -> refrain_store::Health {
-        self.0.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
-    }
 }
 
 /// A store that cannot read the heads of runs from some time on.

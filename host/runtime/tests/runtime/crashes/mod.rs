@@ -25,6 +25,7 @@ use crate::basics::{countdown, fan_out, sequence};
 use crate::children::{child, family, named, run_child};
 use crate::clients::*;
 use crate::external::current;
+use crate::large::{LimitedBatches, OPEN_ACTIVITIES, opens_more_than_a_batch};
 use crate::lifecycle::{attempt, hello, listener, nth_time_lucky, retries};
 use crate::moves::try_move;
 use crate::updates::{RUN_ENDED, counter, ends, send, told, with_update};
@@ -527,28 +528,14 @@ fn pausing_and_unpausing() {
 #[test]
 fn many_large_attempts_that_end_with_their_host_go_on_in_the_next() {
     let world = World::new();
-    world.workflow("large", |host, _| async move {
-        let large = format!("{:?}", "x".repeat(1_400_000));
-        let mut open = Vec::new();
-        for _ in 0..7 {
-            for _ in 0..2 {
-                open.push(host.activity(activity("gate", &large))?);
-            }
-            let pause = host.timer(secs(1))?;
-            outcome(&host, pause).await?;
-        }
-        for op in open {
-            outcome(&host, op).await?;
-        }
-        completed("null")
-    });
+    opens_more_than_a_batch(&world, 2);
     let limited = || Arc::new(LimitedBatches::new(Arc::clone(&world.store)));
     world
         .live_on(limited(), async |host| {
             host.start("large", "goes on").await;
             host.start("large", "is ended").await;
             host.pass(secs(20)).await;
-            assert_eq!(host.describe("goes on").await.pending_activities.len(), 14);
+            assert_eq!(host.describe("goes on").await.pending_activities.len(), OPEN_ACTIVITIES);
         })
         .unwrap();
     world
