@@ -464,7 +464,25 @@ impl Command {
     }
 }
 
+/// The field of a log line that names the stream to which a program has printed it.
+pub const STREAM_FIELD: &str = "stream";
+
+/// The stream on which programs say what is wrong.
+pub const STDERR: &str = "stderr";
+
 impl Note {
+    /// The line, if code that could not go on may have written it to say why: an error, or something on the error
+    /// stream.
+    pub fn last_words(&self) -> Option<&str> {
+        match self {
+            Self::Log { level, message, fields } => {
+                let is_stderr = || fields.iter().any(|(key, value)| key == STREAM_FIELD && value == STDERR);
+                (*level == Level::Error || is_stderr()).then_some(message)
+            }
+            Self::LogTruncated => None,
+        }
+    }
+
     /// The size that counts against limits, in bytes.
     pub fn size(&self) -> usize {
         match self {

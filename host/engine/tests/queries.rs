@@ -311,7 +311,7 @@ fn a_query_that_is_over_answers_the_same_to_every_call() {
 fn a_trap_while_a_query_is_handled_is_a_trap_with_its_last_words() {
     let mut sim = Sim::query(recorded("wait"));
     sim.play("wait\nerror index-out-of-bounds");
-    let words = |run: &Run| run.last_words().map(str::to_owned);
+    let words = |run: &Run| run.last_words();
     assert_eq!(words(&sim.run).as_deref(), Some("index-out-of-bounds"));
     assert_eq!(sim.run.trapped("unreachable"), None);
     sim.play("log fine");

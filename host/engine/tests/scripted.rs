@@ -167,7 +167,7 @@ fn what_the_code_said_last_outlives_a_trap_if_it_was_an_error() {
             Err(trap("unreachable"))
         });
         let (run, _) = drive(open(&traps).run(new_run()));
-        assert_eq!(run.last_words(), expected);
+        assert_eq!(run.last_words().as_deref(), expected);
     }
 }
 

@@ -1,12 +1,16 @@
 //! From uploaded bytes to the bytes of a component: checks what can be seen from outside, and makes a
-//! component of a core module that carries its WIT world, as a plain `cargo build` leaves it.
+//! component of a core module, as a plain `cargo build`, `go build` or `clang` leaves it.
 
 use std::panic::catch_unwind;
 
 use bytes::Bytes;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wit_component::{ComponentEncoder, metadata};
 
 use crate::refusal::Refusal;
+use crate::world;
 
 /// The largest upload. A Python interpreter with its library is a component of 22 MB, and compiling takes
 /// about a second for each 4 MB.
@@ -58,21 +62,35 @@ pub(crate) fn invalid(reason: String) -> Refusal {
     }
 }
 
+/// Makes a component of a core module. A world that the module carries is what it was built for; without one it can
+/// only be meant for ours.
 fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
     let (without_metadata, _) = metadata::decode(module).map_err(|error| invalid(format!("{error:#}")))?;
-    if without_metadata.is_none() {
-        return Err(Refusal::NoWorld);
+    if without_metadata.is_some() {
+        return with_adapter(module).map_err(|reason| Refusal::NotEncodable { reason });
     }
+    let mut with_world = module.to_vec();
+    world::embed(&mut with_world)
+        .and_then(|()| with_adapter(&with_world))
+        .map_err(|reason| Refusal::NoWorld { reason })
+}
+
+/// Encodes a module that has a world. What imports WASI preview 1, which is a module's own system interface, gets the
+/// adapter that makes WASI 0.2 of it.
+fn with_adapter(module: &[u8]) -> Result<Vec<u8>, String> {
     ComponentEncoder::default()
         .validate(true)
         // Names the glue between code and imports, so that backtraces can leave it out.
         .debug_names(true)
+        // The adapter's memory does not come from the module's allocator, which may not be ready for it: Go's is not
+        // before its runtime has started.
+        .realloc_via_memory_grow(true)
         .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| match format!("{error:#}") {
-            reason if reason.contains("wasi_snapshot_preview1") => Refusal::Preview1,
-            reason => Refusal::NotEncodable { reason },
+        .and_then(|encoder| {
+            encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| format!("{error:#}"))
 }
 
 fn not_wasm(upload: &[u8]) -> Refusal {

@@ -19,6 +19,7 @@ use wasmtime::{
 
 use crate::host;
 use crate::state::State;
+use crate::wasi;
 
 /// The stack that host functions have, on top of the profile's for wasm. They recurse little; formatting and
 /// symbolising a backtrace take the most.
@@ -107,6 +108,7 @@ impl Backend {
         let engine = Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         host::add_to_linker(&mut linker)?;
+        wasi::add_to_linker(&mut linker)?;
         let mut hash = Hash256(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hash);
         let key = format!("{}-{allocator}-{}", profile.name, hash.hex());

@@ -1,19 +1,26 @@
 //! The import gate: what a component may import, and what it must export.
 //!
-//! Everything that a workflow can reach is a function of `refrain:workflow` that this host has. What it
-//! cannot reach is refused at upload, by name and with the reason, rather than when a run first calls it.
+//! Everything that a workflow can reach is a function of `refrain:workflow` or of the virtual WASI that this host has.
+//! What it cannot reach is refused at upload, by name and with the reason, rather than when a run first calls it; but
+//! for what language runtimes import without using it.
 
 use wasmtime::Engine;
 use wasmtime::component::types::{Component, ComponentInstance, ComponentItem};
 
-use crate::host;
 use crate::refusal::{Refusal, RefusedImport};
+use crate::{host, wasi};
 
 /// The package that workflows are written against.
 const PACKAGE: &str = "refrain:workflow";
 
 /// The release of it that this host serves: any 0.1.x, as far as its functions are known here.
 const SERVED_RELEASE: &str = "0.1.";
+
+/// The release of WASI that this host serves.
+const SERVED_WASI: &str = "0.2.";
+
+/// Names of functions.
+type Offered = &'static [&'static str];
 
 /// What a component exports.
 const DEFINITION: &str = "definition";
@@ -38,21 +45,15 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Vec<String
 
 fn check_import(name: &str, item: &ComponentItem, engine: &Engine) -> Result<(), String> {
     let Some(Name { package, interface, version }) = Name::parse(name) else {
-        return Err("workflows import interfaces of refrain:workflow alone: remove it".to_owned());
+        return Err("workflows import interfaces of refrain:workflow and WASI alone: remove it".to_owned());
     };
-    if package.starts_with("wasi:") {
-        return Err(wasi(package).to_owned());
-    }
-    if package != PACKAGE {
-        return Err("not a part of refrain:workflow: remove it, or do this work in an activity".to_owned());
-    }
-    if !version.starts_with(SERVED_RELEASE) {
-        return Err(format!(
-            "this host serves {PACKAGE} {SERVED_RELEASE}x: build against that, or upgrade the host"
-        ));
-    }
-    let Some((_, offered)) = host::OFFERED.iter().find(|(offered, _)| *offered == interface) else {
-        return Err(format!("this host has no interface {interface}: upgrade the host"));
+    let offered = if package.starts_with("wasi:") {
+        match wasi_offered(package, interface, version)? {
+            Some(offered) => offered,
+            None => return Ok(()),
+        }
+    } else {
+        workflow_offered(package, interface, version)?
     };
     let ComponentItem::ComponentInstance(instance) = item else {
         return Err(
@@ -65,16 +66,43 @@ fn check_import(name: &str, item: &ComponentItem, engine: &Engine) -> Result<(),
     }
 }
 
-fn wasi(package: &str) -> &'static str {
-    match package {
-        "wasi:sockets" | "wasi:http" => {
-            "workflows have no network: do this in an activity, and build for wasm32-unknown-unknown"
-        }
-        "wasi:filesystem" => {
-            "workflows have no files: do this in an activity, and build for wasm32-unknown-unknown"
-        }
-        _ => "this host offers no WASI yet: build for wasm32-unknown-unknown, which imports none",
+/// The functions of this interface of `refrain:workflow`.
+fn workflow_offered(package: &str, interface: &str, version: &str) -> Result<Offered, String> {
+    if package != PACKAGE {
+        return Err("not a part of refrain:workflow: remove it, or do this work in an activity".to_owned());
     }
+    if !version.starts_with(SERVED_RELEASE) {
+        return Err(format!(
+            "this host serves {PACKAGE} {SERVED_RELEASE}x: build against that, or upgrade the host"
+        ));
+    }
+    find(host::OFFERED, interface)
+        .ok_or_else(|| format!("this host has no interface {interface}: upgrade the host"))
+}
+
+/// The functions of this interface of WASI; `None` where each call is answered "access denied".
+fn wasi_offered(package: &str, interface: &str, version: &str) -> Result<Option<Offered>, String> {
+    if !version.starts_with(SERVED_WASI) {
+        return Err(format!(
+            "this host serves WASI {SERVED_WASI}x, whose functions are synchronous: build for that"
+        ));
+    }
+    if wasi::denied::PACKAGES.contains(&package) {
+        return Ok(None);
+    }
+    if package == "wasi:http" {
+        return Err(
+            "workflows have no network: call the activities of the host's http plugin, and build the \
+                    component without its language's own HTTP client"
+                .to_owned(),
+        );
+    }
+    let offered = find(wasi::OFFERED, &format!("{package}/{interface}"));
+    offered.map(Some).ok_or_else(|| "no workflow can use it: build the component without it".to_owned())
+}
+
+fn find(table: &[(&str, Offered)], interface: &str) -> Option<Offered> {
+    table.iter().find(|(offered, _)| *offered == interface).map(|(_, functions)| *functions)
 }
 
 fn check_exports(component: &Component, engine: &Engine) -> Result<(), Refusal> {

@@ -75,6 +75,10 @@ async fn live(
     let input = convert::payload(run.input().clone());
     let mut store = Backend::store(&ready.engine, State::of_run(run, exchange, limiter, step_slices));
     let cause = execute(&ready, &mut store, &workflow, &input).await;
+    if let Cause::Guest(_) | Cause::Panic(_) = &cause {
+        // What it said before it fell is the best that is known of why. The run still takes notes.
+        let _ = store.data_mut().flush_output();
+    }
     let (run, halt) = store.into_data().into_run();
     // `State::wait` puts the run back before it returns, and nothing else takes it out.
     let mut run = run.expect("code that ended has its run");
@@ -97,6 +101,9 @@ async fn execute(ready: &Ready, store: &mut Store<State>, workflow: &str, input:
     match completion {
         Ok(completion) => {
             // There is nothing to unwind any more, and so no error to make.
+            if let Err(trap) = store.data_mut().flush_output() {
+                return trap::cause(trap.into());
+            }
             store.data_mut().returned(completion);
             Cause::Halted(None)
         }

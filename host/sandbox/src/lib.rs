@@ -8,15 +8,15 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `inspect`, `encode`, `gate`, `definition`, [`Refusal`] | an upload: made a component, checked, described |
+//! | `inspect`, `encode`, `world`, `gate`, `definition`, [`Refusal`] | an upload: made a component, checked, described |
 //! | `library`, `compiled`, `workers` | components ready to be instantiated, in memory and on disk |
 //! | `engine`, `machine` | wasmtime engines for each determinism profile, sized by the machine |
 //! | `guest`, `state`, `trap` | an instance that executes a run, and why it stopped |
 //! | `host`, `convert`, `more`, `bindings` | the functions of the WIT package |
+//! | `wasi` | what language runtimes expect of a system, over the same runs |
 //! | `limiter`, `epoch` | memory and time that an instance may take |
 //!
-//! Two things that will come have their place: a linker whose imports all suspend, for single-stepping (see
-//! `bindings`), and a virtual WASI over the same runs (see `host`).
+//! What will come has its place: a linker whose imports all suspend, for single-stepping (see `bindings`).
 
 mod bindings;
 mod compiled;
@@ -36,7 +36,9 @@ mod more;
 mod refusal;
 mod state;
 mod trap;
+mod wasi;
 mod workers;
+mod world;
 
 use std::io;
 use std::path::PathBuf;

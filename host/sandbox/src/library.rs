@@ -19,6 +19,7 @@ use crate::bindings::WorkflowPre;
 use crate::compiled::CompiledCode;
 use crate::engine::{Backend, Backends};
 use crate::state::State;
+use crate::wasi::denied;
 use crate::workers::Workers;
 
 /// Where the bytes of components come from: the store, which this crate does not know. It is asked for the
@@ -219,9 +220,12 @@ impl Loader {
     }
 
     pub(crate) fn link(&self, compiled: &Compiled) -> wasmtime::Result<Ready> {
-        let linked = compiled.backend.linker.instantiate_pre(&compiled.component)?;
+        let Compiled { component, backend, .. } = compiled;
+        let mut linker = backend.linker.clone();
+        denied::add_to_linker(&mut linker, component, &backend.engine)?;
+        let linked = linker.instantiate_pre(component)?;
         Ok(Ready {
-            engine: compiled.backend.engine.clone(),
+            engine: backend.engine.clone(),
             code: WorkflowPre::new(linked)?,
             profile: self.backends.profile,
         })

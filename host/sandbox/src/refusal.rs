@@ -50,22 +50,20 @@ pub enum Refusal {
         /// What the validator says.
         reason: String,
     },
-    /// A core module that does not say what world it is for.
+    /// A core module that does not say what world it is for, and is not for ours.
     #[error(
-        "the upload is a core module without a WIT world in it, so it is no workflow: build it with a Refrain SDK, or send a component"
+        "the upload is a core module without a WIT world in it, and does not fit that of workflows: {reason}: build it with a Refrain SDK, or send a component"
     )]
-    NoWorld,
+    NoWorld {
+        /// What does not fit.
+        reason: String,
+    },
     /// A core module that cannot be made a component.
     #[error("the core module cannot be made a component: {reason}")]
     NotEncodable {
         /// Why.
         reason: String,
     },
-    /// A core module for WASI preview 1.
-    #[error(
-        "the core module imports wasi_snapshot_preview1, which this host does not offer: build for wasm32-unknown-unknown, or make it a component with an adapter"
-    )]
-    Preview1,
     /// The component model's own async.
     #[error(
         "the component uses the component model's async ({reason}), which workflows may not: build it with synchronous bindings"

@@ -7,6 +7,7 @@ use refrain_engine::run::{Halt, Run};
 use wasmtime::UpdateDeadline;
 
 use crate::limiter::Limiter;
+use crate::wasi::Wasi;
 
 /// How many times its budget a replayed step may execute. It was within the budget when it was recorded, so
 /// it is let through on a machine that is a few times slower; code that was changed into an endless loop is
@@ -20,6 +21,7 @@ pub(crate) struct State {
     exchange: Exchange,
     /// Why the run stopped the guest.
     halt: Option<Halt>,
+    pub(crate) wasi: Wasi,
     pub(crate) limiter: Limiter,
     /// How many slices (see [`crate::epoch::SLICE`]) the current step has executed, and how many it may.
     slices: u32,
@@ -49,17 +51,23 @@ pub(crate) enum HostTrap {
 impl State {
     /// The state of a guest that executes this run, each step for so many slices.
     pub(crate) fn of_run(run: Box<Run>, exchange: Exchange, limiter: Limiter, budget: u32) -> Self {
-        Self { run: Some(run), exchange, halt: None, limiter, slices: 0, budget }
+        Self { run: Some(run), exchange, halt: None, wasi: Wasi::default(), limiter, slices: 0, budget }
     }
 
     /// The state of an instance that may not call the host, and executes for so many slices.
     pub(crate) fn without_run(limiter: Limiter, budget: u32) -> Self {
-        Self { run: None, exchange: Exchange::default(), halt: None, limiter, slices: 0, budget }
+        let exchange = Exchange::default();
+        Self { run: None, exchange, halt: None, wasi: Wasi::default(), limiter, slices: 0, budget }
     }
 
     /// The run, and why it stopped the guest.
     pub(crate) fn into_run(self) -> (Option<Box<Run>>, Option<Halt>) {
         (self.run, self.halt)
+    }
+
+    /// The run, if there is one: in `describe` there is none.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        self.run.as_deref()
     }
 
     /// Passes a call to the run.
@@ -68,7 +76,7 @@ impl State {
         run.call(call).map_err(|halt| self.halted(halt))
     }
 
-    /// The export has returned with this completion.
+    /// The export has returned with this completion, or the program has exited, which is this completion.
     pub(crate) fn returned(&mut self, completion: Completion) {
         if let Some(run) = &mut self.run {
             let halt = run.returned(completion);

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::call::{ActivityCommand, Call, Completion, Interest, Level, Note, Reply};
+use crate::call::{ActivityCommand, Call, Completion, Interest, Reply};
 use crate::child::ChildCommand;
 use crate::codec::{self, DecodeError};
 use crate::failure::{Failure, Outcome};
@@ -43,6 +43,9 @@ pub use query::{NOT_HANDLED, NOT_SERVED, Query, TRIED_TO_CHANGE};
 
 /// How far a second read of the clock in a step is from the first.
 const CLOCK_TICK: Duration = Duration::from_micros(1);
+
+/// Lines of last words. A language's own report of what it cannot go on with is a dozen or two.
+const LAST_WORDS: usize = 40;
 
 /// Why a call does not answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -388,17 +391,21 @@ impl Run {
         }
     }
 
-    /// What the code wrote to its log as the last thing in this step, if that was an error: of code that
+    /// What the code wrote to its log as the last thing in this step, if that were last words: of code that
     /// panicked, its message. A step that trapped is not recorded, so whoever reports the trap says it.
-    pub fn last_words(&self) -> Option<&str> {
-        let live = match &self.mode {
-            Mode::Replay(..) => return None,
-            Mode::Query(inquiry) => return inquiry.last_words(),
-            Mode::Live(live) => live,
-        };
-        match live.entries.last() {
-            Some(Entry::Note(Note::Log { level: Level::Error, message, .. })) => Some(message),
-            _ => None,
+    pub fn last_words(&self) -> Option<String> {
+        match &self.mode {
+            Mode::Replay(..) => None,
+            Mode::Query(inquiry) => inquiry.last_words().map(str::to_owned),
+            Mode::Live(live) => {
+                let lines = live.entries.iter().rev().map_while(|entry| match entry {
+                    Entry::Note(note) => note.last_words(),
+                    Entry::Command(_) | Entry::Read { .. } | Entry::Marker { .. } => None,
+                });
+                let mut lines: Vec<_> = lines.take(LAST_WORDS).collect();
+                lines.reverse();
+                (!lines.is_empty()).then(|| lines.join("\n"))
+            }
         }
     }
 
@@ -630,8 +637,8 @@ impl Run {
         self.events = delivered.iter().map(MailboxEntry::event).collect();
     }
 
-    /// What the next read of the clock answers.
-    fn clock(&self) -> Timestamp {
+    /// What the next read of the clock answers. To look at it is no read.
+    pub fn clock(&self) -> Timestamp {
         self.time.after(CLOCK_TICK.saturating_mul(self.clock_reads))
     }
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::checks::misuse;
 use super::{Halt, Mode, Run, State};
 use crate::activity::check_size;
-use crate::call::{Call, Command, Completion, Interest, Level, Note, Reply};
+use crate::call::{Call, Command, Completion, Interest, Reply};
 use crate::codec::DecodeError;
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::history::describe_interest;
@@ -52,7 +52,7 @@ pub struct Query {
 #[derive(Debug)]
 pub(super) struct Inquiry {
     stage: Stage,
-    /// The last line of the log, if that was an error: of code that panicked, its message.
+    /// The last line of the log, if that can be last words: of code that panicked, its message.
     last_words: Option<String>,
 }
 
@@ -131,10 +131,7 @@ impl Run {
         match call {
             Call::Read(read) => self.read(read),
             Call::Note(note) => {
-                inquiry.last_words = match note {
-                    Note::Log { level: Level::Error, message, .. } => Some(message),
-                    Note::Log { .. } | Note::LogTruncated => None,
-                };
+                inquiry.last_words = note.last_words().map(str::to_owned);
                 Ok(Reply::Done)
             }
             Call::Marker(marker) if self.markers.contains_key(marker.id()) => self.marker(&marker),

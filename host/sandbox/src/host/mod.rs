@@ -33,10 +33,7 @@ pub(crate) const OFFERED: &[(&str, &[&str])] = &[
     ("wait", &["cancel", "detach", "next"]),
 ];
 
-/// Adds all interfaces to a linker.
-///
-/// A virtual WASI will be added here too, over the same [`State`]: its clocks, randomness and output are
-/// calls of the same run.
+/// Adds all interfaces of the package to a linker.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Workflow::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }

@@ -10,3 +10,4 @@ mod queries;
 mod residency;
 mod text_guest;
 mod upload;
+mod wasi;

@@ -63,6 +63,41 @@ const IMPORTS: &str = r#"
     (func $finish (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32)))
 "#;
 
+/// Declarations of WASI preview 1, which plain C and Go import.
+const PREVIEW_1: &str = r#"
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd-write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path-open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+"#;
+
+/// Sleeps for nanoseconds, on the monotonic clock; prints a text from memory to a stream.
+const PREVIEW_1_HELPERS: &str = r#"
+  (func $sleep (param $nanos i64)
+    (i32.store (i32.const 0x2010) (i32.const 1))
+    (i64.store (i32.const 0x2018) (local.get $nanos))
+    (if (call $poll (i32.const 0x2000) (i32.const 0x2040) (i32.const 1) (i32.const 0x2080)) (then unreachable)))
+  (func $print (param $stream i32) (param $at i32) (param $len i32)
+    (i32.store (i32.const 0x2100) (local.get $at))
+    (i32.store (i32.const 0x2104) (local.get $len))
+    (if (call $fd-write (local.get $stream) (i32.const 0x2100) (i32.const 1) (i32.const 0x2108))
+      (then unreachable)))
+"#;
+
+/// A workflow that knows WASI preview 1, as a compiler leaves it: no world says what it is for.
+pub(crate) fn preview_1_guest(text: &str) -> Bytes {
+    preview_1_guest_with(DESCRIBE, text)
+}
+
+/// As [`preview_1_guest`], with a `describe` of its own.
+pub(crate) fn preview_1_guest_with(describe: &str, text: &str) -> Bytes {
+    let text = format!("(module {IMPORTS} {PREVIEW_1} {BOILERPLATE} {describe} {PREVIEW_1_HELPERS} {text})");
+    wat::parse_str(text).unwrap().into()
+}
+
 /// A workflow whose code is `(func $main ...)` and what else is in the text.
 pub(crate) fn guest(text: &str) -> Bytes {
     module(&format!("(module {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})"))

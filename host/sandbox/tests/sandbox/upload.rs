@@ -88,9 +88,19 @@ async fn imports_that_this_host_does_not_offer_are_refused_by_name_and_reason() 
         text(&format!("(component (import {name:?} (instance (export {function:?} (func)))))"))
     };
     let cases = [
-        (import("wasi:sockets/tcp@0.2.0", "start"), "wasi:sockets/tcp@0.2.0 (workflows have no network"),
-        (import("wasi:filesystem/types@0.2.0", "open"), "workflows have no files"),
-        (import("wasi:clocks/wall-clock@0.2.0", "now"), "build for wasm32-unknown-unknown"),
+        (
+            import("wasi:http/outgoing-handler@0.2.0", "handle"),
+            "wasi:http/outgoing-handler@0.2.0 (workflows have no",
+        ),
+        (import("wasi:keyvalue/store@0.2.0", "open"), "wasi:keyvalue/store@0.2.0 (no workflow can use it"),
+        (import("wasi:clocks/wall-clock@0.2.0", "rewind"), "no function wall-clock.rewind"),
+        (
+            import("wasi:clocks/wall-clock@0.3.0", "now"),
+            "this host serves WASI 0.2.x, whose functions are synchronous",
+        ),
+        // Runtimes import these whether their programs use them or not.
+        (import("wasi:sockets/tcp@0.2.0", "start"), "does not export refrain:workflow/definition"),
+        (import("wasi:filesystem/types@0.2.0", "open"), "does not export refrain:workflow/definition"),
         (import("acme:db/query@1.0.0", "run"), "acme:db/query@1.0.0 (not a part of refrain:workflow"),
         (
             import("refrain:workflow/visibility@0.1.2", "start"),
@@ -99,7 +109,7 @@ async fn imports_that_this_host_does_not_offer_are_refused_by_name_and_reason() 
         (import("refrain:workflow/timer@0.1.2", "rewind"), "this host has no function timer.rewind: upgrade"),
         (import("refrain:workflow/timer@0.2.0", "start"), "this host serves refrain:workflow 0.1.x"),
         (import("refrain:workflow/timer@0.1.0", "start"), "does not export refrain:workflow/definition"),
-        (text("(component (import \"log\" (func)))"), "interfaces of refrain:workflow alone"),
+        (text("(component (import \"log\" (func)))"), "interfaces of refrain:workflow and WASI alone"),
     ];
     for (upload, expected) in cases {
         let refusal = refusal(upload).await;
