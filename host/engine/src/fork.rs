@@ -89,7 +89,9 @@ impl ForkPoint {
         match record {
             Record::Step(step) => self.take_step(step, bytes),
             Record::Moved(moved) => self.moved_to = Some(moved.code.clone()),
-            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => self.ended = true,
+            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Canceled(_) => {
+                self.ended = true;
+            }
         }
     }
 

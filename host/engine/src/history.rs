@@ -326,10 +326,12 @@ history_kinds! {
         /// Why.
         failure: Failure,
     }
-    /// The run ended as the answer to a cancel request.
+    /// The run ended as the answer to a cancel request, or the host ended it for one that it could not hear.
     WorkflowCanceled "workflow-canceled" {
         /// Its result.
         result: Option<Payload>,
+        /// Why the host ended it; `None`: it ended by its own word.
+        reason: Option<String>,
     }
     /// The run continued as a new one.
     WorkflowContinuedAsNew "workflow-continued-as-new" {
@@ -401,6 +403,11 @@ impl History {
             Record::Terminated(Terminated { time, boot, reason }) => {
                 self.boot = *boot;
                 self.event(self.step, *time, HistoryKind::WorkflowTerminated { reason: reason.clone() });
+            }
+            Record::Canceled(Terminated { time, boot, reason }) => {
+                self.boot = *boot;
+                let kind = HistoryKind::WorkflowCanceled { result: None, reason: Some(reason.clone()) };
+                self.event(self.step, *time, kind);
             }
             Record::Failed(FailedByHost { time, boot, failure }) => {
                 self.boot = *boot;
@@ -640,7 +647,7 @@ fn completed(completion: &Completion) -> HistoryKind {
     match completion.clone() {
         Completion::Completed(result) => HistoryKind::WorkflowCompleted { result },
         Completion::Failed(failure) => HistoryKind::WorkflowFailed { failure },
-        Completion::Canceled(result) => HistoryKind::WorkflowCanceled { result },
+        Completion::Canceled(result) => HistoryKind::WorkflowCanceled { result, reason: None },
         Completion::ContinueAsNew(next) => HistoryKind::WorkflowContinuedAsNew { input: next.input },
     }
 }

@@ -212,6 +212,9 @@ pub enum Record {
     /// The host ended the run because a timeout of it had passed.
     #[n(3)]
     TimedOut(#[n(0)] FailedByHost),
+    /// The host ended the run as canceled: it was asked to cancel itself, and takes no messages.
+    #[n(5)]
+    Canceled(#[n(0)] Terminated),
     /// Someone moved the run to other code, between two steps. The steps from here on were made by that.
     #[n(4)]
     Moved(#[n(0)] Moved),
@@ -297,7 +300,7 @@ impl End {
     }
 }
 
-/// How a run was ended from outside.
+/// How a run was ended by someone's word from outside.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Terminated {
     /// When.

@@ -69,7 +69,9 @@ impl Outline {
         match record {
             Record::Step(step) => self.step(step),
             Record::Moved(_) => {}
-            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => self.waiting = None,
+            Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Canceled(_) => {
+                self.waiting = None;
+            }
         }
     }
 

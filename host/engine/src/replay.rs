@@ -30,7 +30,9 @@ impl Tape {
             match codec::decode("journal record", &bytes)? {
                 Record::Step(step) => return Ok(Some((step, bytes.len()))),
                 Record::Moved(moved) => self.code = moved.code.digest,
-                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => return Ok(None),
+                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Canceled(_) => {
+                    return Ok(None);
+                }
             }
         }
         Ok(None)

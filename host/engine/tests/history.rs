@@ -40,7 +40,11 @@ fn records() -> Vec<Record> {
         recorded(STORY).iter().map(|bytes| codec::decode("record", bytes).expect("it was encoded")).collect();
     match &mut records[2] {
         Record::Step(step) => step.boot = 2,
-        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Moved(_) => {
+        Record::Terminated(_)
+        | Record::Failed(_)
+        | Record::TimedOut(_)
+        | Record::Canceled(_)
+        | Record::Moved(_) => {
             panic!("the run was not ended from outside")
         }
     }

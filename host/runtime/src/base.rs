@@ -103,7 +103,11 @@ impl Base {
             match codec::decode("journal record", record)? {
                 Record::Step(made) if made.number < step => kept = index + 1,
                 Record::Step(_) => break,
-                Record::Moved(_) | Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => {}
+                Record::Moved(_)
+                | Record::Terminated(_)
+                | Record::Failed(_)
+                | Record::TimedOut(_)
+                | Record::Canceled(_) => {}
             }
         }
         self.cut(kept)

@@ -180,6 +180,7 @@ fn hidden(boot: u64, base: RunId) -> StoredHead {
         code: None,
         reset_to: None,
         children: 0,
+        cancel_due: None,
     };
     StoredHead { version: HeadVersion { version: VERSION, fence: boot }, head }
 }

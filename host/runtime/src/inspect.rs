@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use refrain_engine::activity::{Activity, Phase, Runner};
-use refrain_engine::call::Completion;
+use refrain_engine::call::{Completion, Interest};
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::history::describe_interest;
@@ -117,6 +117,7 @@ pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Err
         paused: head.paused.map(|pause| (pause.at, pause.reason)),
         parked: head.parked,
         waiting: outline.waiting.as_ref().map(describe_interest),
+        listening: outline.waiting.as_ref().map(Interest::takes_messages),
         pending_activities: activities
             .into_iter()
             .map(|activity| pending(activity, &started.task_queue))
@@ -240,6 +241,7 @@ fn outcome(shared: &Shared, key: &RunKey, records: u64) -> Result<Result<Payload
         },
         Record::Moved(_) => return Err(damaged()),
         Record::Terminated(ended) => Err(terminated(ended.reason)),
+        Record::Canceled(_) => Err(canceled(None)),
         Record::Failed(failed) | Record::TimedOut(failed) => Err(failed.failure),
     })
 }

@@ -93,6 +93,7 @@ impl NewRun {
             code: None,
             reset_to: None,
             children: 0,
+            cancel_due: None,
         };
         let stored = StoredHead { version: HeadVersion { version: 1, fence: boot }, head };
         let key = RunKey::new(started.namespace.clone(), started.run_id);
@@ -197,9 +198,9 @@ impl NewRun {
     }
 }
 
-/// The times at which the host itself has something to do about a run that has not ended: the end of its delay,
-/// and its timeout. Each has a row among the timers, under no op of the guest's.
+/// The times at which the host itself has something to do about a run that has not ended: the end of its delay, its
+/// timeout, and the end of the grace of a cancel request that it cannot hear. Each has a row among the timers, under no op of the guest's.
 pub(crate) fn deadlines(started: &Started, head: &Head) -> Vec<Timestamp> {
     let timeout = started.lifecycle.deadline(started.at).map(|(at, _)| at);
-    head.delayed_until.into_iter().chain(timeout).collect()
+    head.delayed_until.into_iter().chain(timeout).chain(head.cancel_due).collect()
 }

@@ -130,7 +130,9 @@ async fn owes(shared: &Arc<Shared>, key: &RunKey, before: u64) -> Result<bool, E
                     End::Finish(_) => false,
                 },
                 Record::Moved(_) => continue,
-                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => false,
+                Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Canceled(_) => {
+                    false
+                }
             });
         }
         Ok(true)

@@ -267,6 +267,8 @@ pub struct Description {
     pub parked: Option<Parked>,
     /// What the run waits for, in words.
     pub waiting: Option<String>,
+    /// Whether that wait takes messages; `None` when the run does not wait.
+    pub listening: Option<bool>,
     /// Activities that have not closed.
     pub pending_activities: Vec<PendingActivity>,
     /// Timers that have not fired.

@@ -131,6 +131,7 @@ impl Run {
 
     pub(super) fn wait(&mut self, interest: Interest) -> Result<Reply, Halt> {
         self.listening = interest.takes_messages();
+        self.has_listened |= self.listening;
         self.reject_ignored_updates();
         if self.is_replaying() {
             self.end_recorded_step();

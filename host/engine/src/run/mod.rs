@@ -246,6 +246,8 @@ pub struct Run {
     events: Vec<Event>,
     /// Whether the latest wait took messages.
     listening: bool,
+    /// Whether any wait did.
+    has_listened: bool,
     number: u64,
     time: Timestamp,
     clock_reads: u32,
@@ -321,6 +323,7 @@ impl Run {
             mailbox: VecDeque::new(),
             events: Vec::new(),
             listening: false,
+            has_listened: false,
             number: 0,
             time: started.at,
             clock_reads: 0,
@@ -451,6 +454,11 @@ impl Run {
     /// had it come earlier.
     pub fn is_listening(&self) -> bool {
         self.listening
+    }
+
+    /// Whether any wait so far took messages. A program that knows only its language's own sleep never does.
+    pub fn has_listened(&self) -> bool {
+        self.has_listened
     }
 
     /// The arrivals that no wait has taken, in mailbox order.

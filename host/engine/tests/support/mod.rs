@@ -361,7 +361,11 @@ fn answer(request: u64, json: &str) -> Call {
 pub fn step(record: &[u8]) -> Step {
     match codec::decode("record", record).expect("it was encoded") {
         Record::Step(step) => step,
-        Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Moved(_) => {
+        Record::Terminated(_)
+        | Record::Failed(_)
+        | Record::TimedOut(_)
+        | Record::Canceled(_)
+        | Record::Moved(_) => {
             panic!("no guest made it")
         }
     }

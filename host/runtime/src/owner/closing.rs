@@ -104,6 +104,14 @@ impl Owner<'_> {
         self.end_from_outside(REPLACED.to_owned()).await
     }
 
+    /// The host ends the run as canceled.
+    pub(super) async fn cancel_from_outside(&mut self, reason: String) -> Result<(), Gone> {
+        self.tell_parent(RunStatus::Canceled, Outcome::Failed(canceled(None)));
+        let time = self.shared.now();
+        self.append(&Record::Canceled(Terminated { time, boot: self.shared.boot, reason }));
+        self.close(RunStatus::Canceled).await
+    }
+
     pub(super) async fn end_from_outside(&mut self, reason: String) -> Result<(), Gone> {
         self.tell_parent(RunStatus::Terminated, Outcome::Failed(terminated(reason.clone())));
         let time = self.shared.now();
@@ -148,7 +156,7 @@ impl Owner<'_> {
         self.close_children(status)?;
         self.books.delete(self.key.pinned(&self.code()));
         let head = self.books.head_mut();
-        (head.delayed_until, head.parked, head.paused) = (None, None, None);
+        (head.delayed_until, head.cancel_due, head.parked, head.paused) = (None, None, None, None);
         self.flush().await
     }
 

@@ -209,7 +209,8 @@ impl Owner<'_> {
         }
     }
 
-    /// A deadline of the run itself has passed: its delay is over, or its time is up.
+    /// A deadline of the run itself has passed: its delay is over, its time is up, or a cancel request has waited long
+    /// enough.
     async fn deadline_passed(&mut self, deadline: Timestamp) -> Result<(), Gone> {
         self.books.delete(self.key.timer(deadline, RUN_ITSELF));
         if self.closed().is_some() {
@@ -217,6 +218,12 @@ impl Owner<'_> {
         }
         if self.books.head().delayed_until.is_some_and(|until| until <= deadline) {
             self.end_delay();
+        }
+        if self.books.head().cancel_due.is_some_and(|due| due <= deadline) {
+            self.end_cancel_grace().await?;
+        }
+        if self.closed().is_some() {
+            return Ok(());
         }
         match self.started.lifecycle.deadline(self.started.at) {
             Some((at, timeout)) if at <= deadline => self.time_out(timeout).await,

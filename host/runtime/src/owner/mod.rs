@@ -8,6 +8,7 @@
 //! * [`books`]: what the owner knows of its run's rows, and the batch that it is about to commit
 //! * [`steps`]: loading, executing, closing steps
 //! * [`closing`]: the end of a run
+//! * [`canceling`]: the end of a run that was asked to cancel itself and cannot hear it
 //! * [`moving`]: other code for a run
 //! * [`resetting`]: the end of a run that goes on as another one, from an earlier step
 //! * [`activities`]: activities that have not closed
@@ -17,6 +18,7 @@
 
 mod activities;
 mod books;
+mod canceling;
 mod children;
 mod closing;
 mod messages;

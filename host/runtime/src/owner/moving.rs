@@ -128,7 +128,11 @@ impl Owner<'_> {
                     moves.push(moved.code);
                     true
                 }
-                Record::Step(_) | Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) => false,
+                Record::Step(_)
+                | Record::Terminated(_)
+                | Record::Failed(_)
+                | Record::TimedOut(_)
+                | Record::Canceled(_) => false,
             };
         }
         if moves.pop().is_none() {

@@ -76,6 +76,7 @@ impl Owner<'_> {
         self.push_arrivals(&mut instance.run);
         if instance.run.waiting().is_some() {
             if !instance.run.can_resume() {
+                self.mind_cancel_request(&instance.run);
                 self.dirty = false;
                 self.instance = Some(instance);
                 return Ok(());
@@ -238,6 +239,7 @@ impl Owner<'_> {
             Stop::Wait => {
                 (self.retries, self.overruns) = (0, 0);
                 self.push_arrivals(&mut instance.run);
+                self.mind_cancel_request(&instance.run);
                 if let Some(step) = instance.run.close_step() {
                     self.redone = 0;
                     self.close_step(step)?;

@@ -29,6 +29,7 @@ mod resets;
 mod scale;
 mod shutdown;
 mod threads;
+mod unheard;
 mod update_with_start;
 mod updates;
 mod versions;

@@ -300,9 +300,11 @@ impl World {
             let steps =
                 journal.iter().filter_map(|(_, record)| match codec::decode("record", record).unwrap() {
                     Record::Step(step) => Some(step),
-                    Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Moved(_) => {
-                        None
-                    }
+                    Record::Terminated(_)
+                    | Record::Failed(_)
+                    | Record::TimedOut(_)
+                    | Record::Canceled(_)
+                    | Record::Moved(_) => None,
                 });
             let mailbox = self.under(&key.mailbox());
             let waiting =

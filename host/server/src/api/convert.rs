@@ -237,6 +237,7 @@ pub(super) fn description(run: runtime::Description) -> wire::Description {
         memo_payload,
         parked: run.parked.map(parked),
         waiting: run.waiting,
+        listening: run.listening,
         pending_activities: run.pending_activities.iter().map(pending_activity).collect(),
         pending_timers: run.pending_timers.into_iter().map(pending_timer).collect(),
         pending_children: run.pending_children.into_iter().map(pending_child).collect(),

@@ -124,8 +124,11 @@ fn attributes(kind: &HistoryKind) -> Json {
         HistoryKind::WorkflowFailed { failure: why } | HistoryKind::WorkflowTimedOut { failure: why } => {
             object.field("failure", &failure(why))
         }
-        HistoryKind::WorkflowCanceled { result: Some(result) } => object.payload(RESULT, result),
-        HistoryKind::WorkflowCanceled { result: None } => &mut object,
+        HistoryKind::WorkflowCanceled { result: Some(result), .. } => object.payload(RESULT, result),
+        HistoryKind::WorkflowCanceled { result: None, reason: Some(reason) } => {
+            object.field("reason", reason)
+        }
+        HistoryKind::WorkflowCanceled { result: None, reason: None } => &mut object,
         HistoryKind::WorkflowContinuedAsNew { input } => object.payload(INPUT, input),
     };
     object.finish()

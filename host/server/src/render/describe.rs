@@ -87,7 +87,9 @@ pub fn description(run: &Description, beside: &Beside) -> String {
     field("journal", &format!("{bytes}, steps: {steps}, entries: {entries}"));
     // A parked or a paused run waits for somebody, whatever its code waited for before.
     if run.parked.is_none() && run.paused.is_none() {
-        field("waiting", run.waiting.as_deref().unwrap_or_default());
+        let deaf =
+            if run.listening == Some(false) { " (not listening: takes no messages meanwhile)" } else { "" };
+        field("waiting", &format!("{}{deaf}", run.waiting.as_deref().unwrap_or_default()));
     }
     if run.mailbox_waiting > 0 {
         field("mailbox", &format!("{} waiting", run.mailbox_waiting));

@@ -377,6 +377,9 @@ pub struct Description {
     /// What it waits for, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// Whether that wait takes messages. Those to a run that does not listen keep until a later wait takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening: Option<bool>,
     /// The activities that have not ended.
     pub pending_activities: Vec<PendingActivity>,
     /// The timers that have not fired.

@@ -109,6 +109,7 @@ mod tests {
             code: None,
             reset_to: None,
             children: 0,
+            cancel_due: None,
         };
         StoredHead { version: HeadVersion { version: 1, fence: 1 }, head }
     }

@@ -172,6 +172,9 @@ pub struct Head {
     #[n(17)]
     #[cbor(default)]
     pub children: u64,
+    /// When the run is ended as canceled, as it was asked to cancel itself and has never taken messages.
+    #[n(18)]
+    pub cancel_due: Option<Timestamp>,
 }
 
 impl Head {
@@ -479,6 +482,7 @@ mod tests {
             code: None,
             reset_to: None,
             children: 0,
+            cancel_due: None,
         };
         let format_2 = b"\x8c\x01\x03\x02\x01\x04\x05\xf6\xf6\xf6\xf4\x01\x06";
         assert_eq!(codec::decode::<Head>("head", format_2).expect("a head"), old);
