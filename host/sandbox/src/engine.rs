@@ -36,7 +36,12 @@ const KEEP_RESIDENT_BYTES: usize = 1024 * 1024;
 const TABLES_PER_INSTANCE: u32 = 4;
 
 /// Core instances for each instance of the pool: they are counted, not reserved.
-const CORE_INSTANCES_PER_INSTANCE: u32 = 8;
+const CORE_INSTANCES_PER_INSTANCE: u32 = 16;
+
+/// Core instances and tables of one pooled component. A Python runtime has 14 modules, each with its glue; what has more
+/// is compiled a second time, for instances outside of the pool.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+const TABLES_PER_COMPONENT: u32 = 16;
 
 /// Memories and tables of one core module of a pooled component.
 const MEMORIES_PER_MODULE: u32 = 2;
@@ -159,8 +164,8 @@ fn pool(profile: &Profile, slots: u32) -> PoolingAllocationConfig {
         .max_memories_per_module(MEMORIES_PER_MODULE)
         .max_memories_per_component(MEMORIES_PER_MODULE)
         .max_tables_per_module(TABLES_PER_MODULE)
-        .max_tables_per_component(TABLES_PER_INSTANCE)
-        .max_core_instances_per_component(CORE_INSTANCES_PER_INSTANCE)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memory_size(profile.memory_bytes)
         .table_elements(profile.table_elements)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)

@@ -202,7 +202,11 @@ impl Loader {
         let Backends { pooled, plain, .. } = &self.backends;
         match pooled.as_ref().map(|pooled| Compiled::new(pooled, bytes)) {
             Some(Ok(compiled)) => Ok(compiled),
-            Some(Err(_)) | None => Compiled::new(plain, bytes),
+            Some(Err(error)) => {
+                tracing::debug!(error = format!("{error:#}"), "the component does not fit the pool");
+                Compiled::new(plain, bytes)
+            }
+            None => Compiled::new(plain, bytes),
         }
     }
 

@@ -80,6 +80,8 @@ fn is_shortage(error: &Error) -> bool {
 fn trap(error: &Error) -> Trap {
     let trap = error.downcast_ref::<wasmtime::Trap>();
     let message = match trap {
+        // Of a guest that calls the host while that hands values over to it.
+        Some(wasmtime::Trap::CannotLeaveComponent) => format!("cannot leave component instance: {REALLOC}"),
         // Its own text begins with "wasm trap: ", which the reader knows by now.
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
@@ -87,6 +89,11 @@ fn trap(error: &Error) -> Trap {
     let stack_overflow = trap == Some(&wasmtime::Trap::StackOverflow);
     Trap { message, backtrace: backtrace(error), stack_overflow }
 }
+
+/// Why a guest may not call the host now, and what to do.
+const REALLOC: &str = "the host was called from `cabi_realloc`, where it may not be: keep the language's collector from \
+    running there (for Go: the SDK's settings), and where an adapter is applied by hand, apply it with \
+    `--realloc-via-memory-grow`";
 
 /// Modules that wit-component puts between a guest's code and its imports have names that begin so.
 const GLUE_MODULE: &str = "wit-component:";

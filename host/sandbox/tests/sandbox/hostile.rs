@@ -200,6 +200,13 @@ async fn an_argument_that_the_contract_forbids_traps_by_name() {
 }
 
 #[tokio::test]
+async fn a_host_function_that_is_called_from_realloc_traps_and_names_the_remedy() {
+    let body = "(func $main (i32.store8 (i32.const 0x230) (i32.const 1)) (call $random-bytes (i32.const 8) (i32.const 0x400)))";
+    let trap = trap(Owner::small().try_out(guest(body)).await);
+    assert!(trap.message.contains("--realloc-via-memory-grow"), "{trap}");
+}
+
+#[tokio::test]
 async fn a_trap_during_replay_is_a_mismatch() {
     let owner = Owner::small();
     let sleeping = owner.push(sleeper(&[1])).await.unwrap().digest;

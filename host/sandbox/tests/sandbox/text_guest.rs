@@ -15,7 +15,8 @@ const RELEASE: &str = "@0.1.0";
 pub(crate) const COMPLETION: u32 = 0x300;
 
 /// A workflow `w` that calls `$main` and completes with `null`, or with what `$main` has put into the
-/// completion. Memory from 0x400 to 0x10000 is free for use, zero at first; above is a heap that only grows.
+/// completion. Memory from 0x400 to 0x10000 is free for use, zero at first; above is a heap that only grows. Where
+/// 0x230 is not zero, allocating from the heap reads the clock, which no guest may.
 const BOILERPLATE: &str = r#"
   (memory (export "memory") 2)
   (data (i32.const 0x108) "\10\01\00\00\01\00\00\00")
@@ -27,6 +28,7 @@ const BOILERPLATE: &str = r#"
   (global $heap (mut i32) (i32.const 0x10000))
   (func (export "cabi_realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
     (local $at i32)
+    (if (i32.load8_u (i32.const 0x230)) (then (call $now (i32.const 0x400))))
     (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
     (global.set $heap (i32.add (local.get $at) (local.get $size)))
     (if (i32.gt_u (global.get $heap) (i32.mul (memory.size) (i32.const 0x10000)))
