@@ -76,15 +76,13 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Encodes a module that has a world. What imports WASI preview 1, which is a module's own system interface, gets the
-/// adapter that makes WASI 0.2 of it.
+/// adapter that makes WASI 0.2 of it. The adapter's memory comes from the module's allocator (`cabi_realloc_adapter`,
+/// else `cabi_realloc`): a page that it took for itself would be taken for its own by Go's heap.
 fn with_adapter(module: &[u8]) -> Result<Vec<u8>, String> {
     ComponentEncoder::default()
         .validate(true)
         // Names the glue between code and imports, so that backtraces can leave it out.
         .debug_names(true)
-        // The adapter's memory does not come from the module's allocator, which may not be ready for it: Go's is not
-        // before its runtime has started.
-        .realloc_via_memory_grow(true)
         .module(module)
         .and_then(|encoder| {
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
