@@ -105,5 +105,6 @@ fn started() -> Arc<Started> {
         lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
         parent_op: None,
         forks: Vec::new(),
+        surroundings: Default::default(),
     })
 }

@@ -89,6 +89,21 @@ pub struct Started {
     /// The runs whose first steps this one's journal begins with, by step.
     #[cbor(n(22), skip_if = "Vec::is_empty", default)]
     pub forks: Vec<Fork>,
+    /// What the code finds around it by the means of its language.
+    #[cbor(n(23), skip_if = "codec::is_default")]
+    pub surroundings: Surroundings,
+}
+
+/// What a program finds around it, as its component was configured when the run started: so it is the same on each
+/// replay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Surroundings {
+    /// Environment variables, by name.
+    #[n(0)]
+    pub environment: Vec<(String, String)>,
+    /// Arguments, without the program's own name.
+    #[n(1)]
+    pub arguments: Vec<String>,
 }
 
 /// A run whose steps before this one another run's journal begins with: a reset or a fork made it so. While

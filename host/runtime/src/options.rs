@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use refrain_engine::ids::Namespace;
+use refrain_engine::journal::Surroundings;
 
 use crate::activity_types::{QueueLimits, RateLimits};
 
@@ -30,6 +31,9 @@ pub struct Options {
     pub task_queues: BTreeMap<String, QueueLimits>,
     /// The activity types that have limits, in each namespace for itself.
     pub activities: BTreeMap<String, RateLimits>,
+    /// What the code of components finds around it, by the component's name. A run keeps what it started with. Default:
+    /// nothing.
+    pub surroundings: BTreeMap<String, Surroundings>,
     /// Tasks that wait in one task queue. Default 100,000: some 200 bytes each. What comes to a full queue waits
     /// outside of it, and starts of workflows on it are refused.
     pub queued_tasks: usize,
@@ -58,11 +62,19 @@ impl Default for Options {
             blocking_activity_slots: 64,
             task_queues: BTreeMap::new(),
             activities: BTreeMap::new(),
+            surroundings: BTreeMap::new(),
             queued_tasks: 100_000,
             loading_slots: 256,
             query_slots: 8,
             mailbox_messages: 10_000,
             shutdown_grace: Duration::from_secs(10),
         }
+    }
+}
+
+impl Options {
+    /// What a new run of this component finds around it.
+    pub(crate) fn surroundings_of(&self, component: &str) -> Surroundings {
+        self.surroundings.get(component).cloned().unwrap_or_default()
     }
 }

@@ -114,6 +114,7 @@ fn started(
         root: None,
         parent_op: None,
         forks: Vec::new(),
+        surroundings: shared.options.surroundings_of(&component.name),
         request_id: request.request_id.clone(),
         memo: request.memo.clone(),
         boot: shared.boot,

@@ -2,6 +2,7 @@
 //!
 //! Every key with its meaning and its default is in `refrain.example.toml`.
 
+mod components;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -12,11 +13,13 @@ use std::{fmt, io};
 
 use jiff::SignedDuration;
 use refrain_engine::ids::{InvalidName, Namespace};
+use refrain_engine::journal::Surroundings;
 use refrain_plugins::fs::FsConfig;
 use refrain_plugins::http::HttpConfig;
 use refrain_runtime::{QueueLimits, RateLimits};
 use serde::{Deserialize, Deserializer};
 
+pub use self::components::ComponentConfig;
 pub use self::limits::{ActivityConfig, TaskQueueConfig};
 use crate::suggest::nearest_listed;
 
@@ -53,6 +56,8 @@ pub struct Config {
     pub task_queues: BTreeMap<String, TaskQueueConfig>,
     /// Flow control of activities, by type.
     pub activities: BTreeMap<String, ActivityConfig>,
+    /// What the code of components finds around it, by their names.
+    pub components: BTreeMap<String, ComponentConfig>,
     /// What the built-in plugins may do.
     pub plugins: PluginsConfig,
 }
@@ -132,6 +137,7 @@ impl Default for Config {
             runtime: RuntimeConfig::default(),
             task_queues: BTreeMap::new(),
             activities: BTreeMap::new(),
+            components: BTreeMap::new(),
             plugins: PluginsConfig::default(),
         }
     }
@@ -185,7 +191,7 @@ pub enum ConfigError {
     /// The API key is empty.
     #[error("api_key is empty: leave it out, or choose one that cannot be guessed")]
     EmptyApiKey,
-    /// A limit of a task queue or of an activity type cannot be.
+    /// What is said of a task queue, an activity type or a component cannot be.
     #[error("{key} {problem}")]
     Limit {
         /// Which.
@@ -199,6 +205,12 @@ pub enum ConfigError {
          set api_key or REFRAIN_API_KEY, or listen on 127.0.0.1"
     )]
     Unprotected(SocketAddr),
+}
+
+/// A name as it stands in the key of a table.
+fn toml_key(name: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }
 }
 
 impl Config {
@@ -251,6 +263,14 @@ impl Config {
     /// When one cannot be.
     pub fn activities(&self) -> Result<BTreeMap<String, RateLimits>, ConfigError> {
         limits::of_activities(&self.activities)
+    }
+
+    /// What the code of components finds around it, checked.
+    ///
+    /// # Errors
+    /// When a variable's name cannot be one, or it is too much.
+    pub fn surroundings(&self) -> Result<BTreeMap<String, Surroundings>, ConfigError> {
+        components::surroundings(&self.components)
     }
 
     /// Refuses what would leave the host open to others.
@@ -340,7 +360,7 @@ mod tests {
                       |
                     1 | listn = "127.0.0.1:1"
                       | ^^^^^
-                    unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `plugins`
+                    unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `components`, `plugins`
                     did you mean `listen`?"#]],
             ),
             (
@@ -480,6 +500,37 @@ mod tests {
         assert_eq!(queues["mail"], QueueLimits { limits: mail, in_process: true });
         let get = RateLimits { concurrency: None, rate: Some(0.5), burst: Some(3) };
         assert_eq!(config.activities().expect("limits")["http.get"], get);
+    }
+
+    #[test]
+    fn the_surroundings_of_components_are_checked() {
+        let of = |text: &str| Config::parse(text).expect("it parses").surroundings();
+        let text = "[components.flow]\nenvironment = { B = \"2\", A = \"\" }\narguments = [\"-v\"]";
+        let surroundings = of(text).expect("they are right").remove("flow").expect("of that name");
+        assert_eq!(
+            surroundings.environment,
+            [("A".to_owned(), String::new()), ("B".to_owned(), "2".to_owned())]
+        );
+        assert_eq!(surroundings.arguments, ["-v"]);
+        let large = format!("[components.flow]\narguments = [{:?}]", "x".repeat(16 * 1024 + 1));
+        let cases = [
+            (
+                "[components.flow]\nenvironment = { \"A=B\" = \"\" }",
+                expect![[
+                    r#"components.flow.environment has "A=B": a variable's name is not empty and has no `=` in it"#
+                ]],
+            ),
+            (
+                &large,
+                expect![
+                    "components.flow has 16385 bytes of variables and arguments, and may have 16384, as each run keeps them: give large values to workflows as their input"
+                ],
+            ),
+            ("[components.\"\"]", expect![[r#"components."" is empty: give it at least one character"#]]),
+        ];
+        for (text, expected) in cases {
+            expected.assert_eq(&of(text).expect_err("it is refused").to_string());
+        }
     }
 
     #[test]

@@ -157,6 +157,7 @@ async fn wire(config: &Config, address: SocketAddr) -> Result<Wired, ServeError>
         queued_tasks: config.runtime.queued_tasks,
         task_queues: config.task_queues()?,
         activities: config.activities()?,
+        surroundings: config.surroundings()?,
         shutdown_grace: config.shutdown_grace,
         ..defaults
     };

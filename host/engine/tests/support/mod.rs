@@ -75,6 +75,7 @@ pub fn started() -> Started {
         lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
         parent_op: None,
         forks: Vec::new(),
+        surroundings: Default::default(),
     }
 }
 

@@ -99,6 +99,7 @@ impl Owner<'_> {
             parent: Some(this),
             parent_op: Some(op),
             forks: Vec::new(),
+            surroundings: self.shared.options.surroundings_of(&component.name),
             request_id: None,
             memo: options.memo,
             boot: self.shared.boot,

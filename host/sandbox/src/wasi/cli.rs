@@ -1,7 +1,8 @@
-//! `wasi:cli`: what a program finds around it. There is nothing but its output, and its end.
+//! `wasi:cli`: what a program finds around it: what its component was configured with, its output, and its end.
 
 use refrain_engine::call::Completion;
 use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::journal::Surroundings;
 use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::output::Stream;
@@ -18,8 +19,8 @@ const EXIT: &str = "exit";
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut environment = linker.instance(&versioned("wasi:cli/environment"))?;
-    environment.func_wrap("get-environment", |_, ()| Ok((Vec::<(String, String)>::new(),)))?;
-    environment.func_wrap("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
+    environment.func_wrap("get-environment", |store, ()| Ok((store.data().surroundings().environment,)))?;
+    environment.func_wrap("get-arguments", |store, ()| Ok((store.data().surroundings().arguments,)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
 
     let mut exit = linker.instance(&versioned("wasi:cli/exit"))?;
@@ -52,6 +53,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 impl State {
+    /// In `describe` there is nothing around: a component may have many names, and is described once.
+    fn surroundings(&self) -> Surroundings {
+        self.run().map(|run| run.started().surroundings.clone()).unwrap_or_default()
+    }
+
     /// A workflow ends by returning. A program that exits has given up in its own way, whatever its status says.
     fn exit(&mut self, is_success: bool) -> HostTrap {
         if self.run().is_none() {

@@ -1,8 +1,8 @@
 //! Virtual WASI 0.2: what language runtimes expect of a system, over the same run as the workflow's own imports.
 //!
 //! Nothing here reaches the machine. Clocks are the run's clock, randomness is the run's seed, a wait for time is a
-//! durable timer, output is the run's log, and there are no files, sockets, arguments or variables. So what a program
-//! does by its language's own means is recorded and replayed like everything else:
+//! durable timer, output is the run's log, variables and arguments are those that the run started with, and there are no
+//! files and sockets. So what a program does by its language's own means is recorded and replayed like everything else:
 //!
 //! | interfaces | what they are | in the journal |
 //! |---|---|---|
@@ -11,7 +11,8 @@
 //! | `wasi:io/poll` | ready at once, or the earliest deadline as one timer | `timer.start`, `wait.next` for it alone |
 //! | `wasi:cli` output | the run's log, line by line | notes |
 //! | `wasi:cli/exit` | the end of the run, as failed | `control.finish` |
-//! | `wasi:cli` environment, input, terminals; preopens | empty | nothing: constants |
+//! | `wasi:cli/environment` | what the component was configured with | in what the run began with |
+//! | `wasi:cli` input, terminals; preopens | empty | nothing: constants |
 //! | `wasi:filesystem`, `wasi:sockets` | access denied: see [`denied`] | nothing: constants |
 //!
 //! A wait here takes timers alone. Messages stay in the mailbox meanwhile.

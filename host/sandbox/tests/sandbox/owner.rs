@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use refrain_engine::guest::{Guest, Guests, Stop};
 use refrain_engine::ids::{Digest, Namespace, RunId, WorkflowId};
-use refrain_engine::journal::Started;
+use refrain_engine::journal::{Started, Surroundings};
 use refrain_engine::limits;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::payload::Payload;
@@ -141,6 +141,10 @@ pub(crate) fn started(digest: Digest) -> Arc<Started> {
         memo: Vec::new(),
         parent_op: None,
         forks: Vec::new(),
+        surroundings: Surroundings {
+            environment: vec![("REGION".to_owned(), "eu".to_owned())],
+            arguments: vec!["-v".to_owned()],
+        },
     })
 }
 

@@ -153,6 +153,27 @@ async fn a_program_that_exits_has_failed() {
 }
 
 #[tokio::test]
+async fn variables_and_arguments_are_those_that_the_run_started_with() {
+    check(
+        preview_1_guest(
+            r#"(data (i32.const 0x3300) "\n")
+               (func $main
+                 (if (call $environ (i32.const 0x3000) (i32.const 0x3100)) (then unreachable))
+                 (call $print (i32.const 1) (i32.const 0x3100) (i32.const 9))
+                 (call $print (i32.const 1) (i32.const 0x3300) (i32.const 1))
+                 (if (call $args (i32.const 0x3000) (i32.const 0x3200)) (then unreachable))
+                 (call $print (i32.const 1) (i32.const 0x3200) (i32.const 2)))"#,
+        ),
+        expect![[r#"
+            0 info "REGION=eu" [("stream", "stdout")]
+            0 info "-v" [("stream", "stdout")]
+            0 finish
+        "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn there_are_no_files() {
     check(
         preview_1_guest(

@@ -8,7 +8,7 @@ use refrain_engine::ids::check_name;
 use refrain_runtime::{QueueLimits, RateLimits};
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, toml_key};
 
 /// Attempts that may begin in a second. Below one in a quarter of an hour a limit is a mistake or a schedule; a million
 /// is more than any host begins.
@@ -55,7 +55,7 @@ impl Default for TaskQueueConfig {
 pub(super) fn unquoted(text: &str, message: &str) -> Option<String> {
     let unknown = message.strip_prefix("unknown field `")?.split_once('`')?.0;
     let file: toml::Table = text.parse().ok()?;
-    ["activities", "task_queues"].into_iter().find_map(|section| {
+    ["activities", "components", "task_queues"].into_iter().find_map(|section| {
         let tables = file.get(section)?.as_table()?;
         tables.iter().find_map(|(first, table)| {
             let mut table = table.as_table()?.get(unknown)?.as_table()?;
@@ -124,10 +124,4 @@ fn check(table: &str, name: &str, limits: RateLimits) -> Result<RateLimits, Conf
         }
         Some(_) | None => Ok(limits),
     }
-}
-
-/// A name as it stands in the key of a table.
-fn toml_key(name: &str) -> String {
-    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }
 }

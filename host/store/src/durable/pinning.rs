@@ -86,6 +86,7 @@ mod tests {
             lifecycle: Lifecycle::default(),
             parent_op: None,
             forks: Vec::new(),
+            surroundings: Default::default(),
         }
     }
 
