@@ -1,0 +1,3 @@
+module refrain-sdk
+
+go 1.24
