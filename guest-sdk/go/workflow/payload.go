@@ -64,14 +64,19 @@ func plainSeparators(data []byte) []byte {
 }
 
 func decode[T any](payload wit.Payload) (value T, err error) {
+	err = decodeInto(payload, &value)
+	return value, err
+}
+
+func decodeInto(payload wit.Payload, out any) error {
 	if payload.ContentType != wit.JSON {
 		message := fmt.Sprintf("the payload is `%s`, expected `%s`", payload.ContentType, wit.JSON)
-		return value, TypedFailure("content-type", message)
+		return TypedFailure("content-type", message)
 	}
-	if err := json.Unmarshal(payload.Data, &value); err != nil {
-		return value, TypedFailure("bad-json", told(err))
+	if err := json.Unmarshal(payload.Data, out); err != nil {
+		return TypedFailure("bad-json", told(err))
 	}
-	return value, nil
+	return nil
 }
 
 // decodeInput is decode for what comes from outside: what the schema says is required must be there.
@@ -161,7 +166,7 @@ func setNamed(more []wit.Named, key string, value wit.Payload) []wit.Named {
 
 // number is a number with a fraction, as serde writes it.
 func number(value float64) wit.Payload {
-	text := strconv.FormatFloat(value, 'g', -1, 64)
+	text := strings.Replace(strconv.FormatFloat(value, 'g', -1, 64), "e+", "e", 1)
 	if !strings.ContainsAny(text, ".eIN") {
 		text += ".0"
 	}
@@ -170,11 +175,4 @@ func number(value float64) wit.Payload {
 		text = "null"
 	}
 	return wit.Payload{ContentType: wit.JSON, Data: []byte(text)}
-}
-
-func decodeInto(payload wit.Payload, out any) error {
-	if payload.ContentType != wit.JSON {
-		return errors.New("no JSON")
-	}
-	return json.Unmarshal(payload.Data, out)
 }

@@ -55,8 +55,8 @@ var registered []entry
 //	func main() {}
 //
 // Input and output are values that encoding/json reads and writes, or [None]. Their JSON Schemas are told to whoever asks
-// what the component has: a struct's fields are required unless they are pointers or marked `omitempty` or `omitzero`,
-// and a field's tag `doc:"..."` says what it is. An input that lacks a required field, or does not fit in another way,
+// what the component has: a struct's fields are required unless they are pointers, or marked `omitempty`, `omitzero` or
+// by the tag `refrain:"optional"`; and a field's tag `doc:"..."` says what it is. An input that lacks a required field, or does not fit in another way,
 // fails the run (`bad-input`).
 //
 // A workflow that returns an error fails the run; see [Failure]. One that panics has a bug; see [OnTrap].
@@ -121,6 +121,10 @@ func (r *run) failedBy(err error) wit.Completion {
 }
 
 func init() {
+	bridge.Encode = encode
+	bridge.Decode = decodeInto
+	bridge.ToWire = func(err error) *wit.Failure { return &AsFailure(err).wire }
+	bridge.FromWire = func(failure *wit.Failure) error { return fromWire(failure) }
 	bridge.Describe = func() wit.Manifest {
 		manifest := wit.Manifest{SDK: "refrain-sdk for Go " + version}
 		for _, one := range registered {

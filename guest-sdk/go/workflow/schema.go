@@ -45,7 +45,8 @@ func fieldsOf(t reflect.Type) []field {
 		if tag != "" {
 			name = tag
 		}
-		optional := f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omit")
+		optional := f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omit") ||
+			f.Tag.Get("refrain") == "optional"
 		fields = append(fields, field{
 			name:     name,
 			doc:      f.Tag.Get("doc"),

@@ -4,10 +4,10 @@ import "time"
 
 // Case is one of the things that [Select] waits for.
 type Case interface {
-	// lists are where it waits.
+	// list is where it waits.
 	list() *waiters
-	// take says whether it has happened, and if so what to do then.
-	take() (then func(), ok bool)
+	// take says whether it has happened, and if so what to do then. It is told whether the Select is over otherwise.
+	take(canceled bool) (then func(), ok bool)
 	// lose gives up what belongs to the case alone.
 	lose()
 }
@@ -45,7 +45,7 @@ func choose(s *scope, cases []Case) (then func(), err error) {
 	ready := func() bool {
 		for _, number := range wait.take() {
 			var ok bool
-			if then, ok = cases[number].take(); ok {
+			if then, ok = cases[number].take(s.err != nil); ok {
 				return true
 			}
 		}
@@ -115,7 +115,7 @@ func (c onSignal[T]) list() *waiters {
 	return &c.ctx.node().run.signalQueue(c.signal.Name).waiting
 }
 
-func (c onSignal[T]) take() (func(), bool) {
+func (c onSignal[T]) take(bool) (func(), bool) {
 	value, ok := c.signal.TryReceive(c.ctx)
 	return func() { c.then(value) }, ok
 }
@@ -143,10 +143,10 @@ type onFuture[T any] struct {
 
 func (c onFuture[T]) list() *waiters { return &c.future.f.waiting }
 
-func (c onFuture[T]) take() (func(), bool) {
+func (c onFuture[T]) take(canceled bool) (func(), bool) {
 	f := c.future.f
-	// A timer that was canceled with its context has not fired.
-	if !f.done || c.own && f.err != nil {
+	// A timer that was canceled with the context of the Select has not fired.
+	if !f.done || f.isTimer && f.err != nil && (canceled || c.own) {
 		return nil, false
 	}
 	return func() { c.then(c.future.outcome()) }, true
@@ -171,7 +171,7 @@ type onCondition struct {
 
 func (c onCondition) list() *waiters { return &c.run.conditions.waiting }
 
-func (c onCondition) take() (func(), bool) {
+func (c onCondition) take(bool) (func(), bool) {
 	holds := c.condition()
 	if holds {
 		c.run.conditions.changed = true

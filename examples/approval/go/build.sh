@@ -1,0 +1,6 @@
+#!/bin/sh
+# Builds the example's component: examples/approval/go/build.sh OUT.wasm
+set -eu
+out=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+cd "$(dirname "$0")"
+GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags=-s -o "$out" .
