@@ -124,7 +124,12 @@ func (c onSignal[T]) lose() {}
 
 // OnTimer is the case that this time has passed. The timer starts at the call, and ends with the Select.
 func OnTimer(ctx Context, d time.Duration, then func()) Case {
-	timer := NewTimer(ctx, d)
+	return OnTimerNamed(ctx, d, "", then)
+}
+
+// OnTimerNamed is [OnTimer] with one line for people who read the history.
+func OnTimerNamed(ctx Context, d time.Duration, summary string, then func()) Case {
+	timer := NewTimerNamed(ctx, d, summary)
 	return onFuture[None]{future: timer, then: func(None, error) { then() }, own: true}
 }
 
