@@ -37,16 +37,14 @@ type CancelFunc func(reason string)
 
 // scope is a context: a node of a tree.
 type scope struct {
-	run    *run
-	parent *scope
-	err    error
+	run *run
+	err error
 	// nested are the contexts made of it that are not canceled, in the order in which they were made.
-	nested scopes
-	// inList links it with the others that were made of its parent.
-	prev, next *scope
-	inList     bool
+	nested list[*scope]
+	// place among those that were made of its parent.
+	place link[*scope]
 	// open are the futures that were started with it and have not ended, in that order.
-	open futures
+	open list[*future]
 	// waiting are those who go on when it is canceled.
 	waiting waiters
 	// timer cancels it when its time has passed.
@@ -72,11 +70,11 @@ func (s *scope) Value(key any) any {
 // derive makes a context that is canceled with this one, unless it is shielded.
 func derive(ctx Context, shielded bool) *scope {
 	s := ctx.node()
-	made := &scope{run: s.run, parent: s, outer: ctx}
+	made := &scope{run: s.run, outer: ctx}
 	if !shielded {
 		made.err = s.err
 		if made.err == nil {
-			s.nested.add(made)
+			s.nested.add(&made.place, made)
 		}
 	}
 	return made
@@ -88,19 +86,18 @@ func (s *scope) cancel(why error) {
 	}
 	s.err = why
 	s.run.conditions.changed = true
-	if s.parent != nil {
-		s.parent.nested.remove(s)
-	}
+	s.place.leave()
 	s.stopTimer()
-	for f := s.open.first; f != nil; {
-		next := f.next
-		f.cancel(why)
-		f = next
+	for at := s.open.first; at != nil; {
+		// A timer leaves the list.
+		next := at.next
+		at.element.cancel(why)
+		at = next
 	}
 	s.waiting.wake()
-	for nested := s.nested.first; nested != nil; nested = s.nested.first {
-		s.nested.remove(nested)
-		nested.cancel(why)
+	for at := s.nested.first; at != nil; at = s.nested.first {
+		// It leaves the list.
+		at.element.cancel(why)
 	}
 }
 
@@ -193,63 +190,6 @@ func Go(ctx Context, body func(ctx Context)) {
 	r := ctx.node().run
 	r.mustRun()
 	r.spawn(func() { body(ctx) })
-}
-
-// scopes and futures are lists in the order in which their elements were made.
-type scopes struct{ first, last *scope }
-
-func (l *scopes) add(s *scope) {
-	s.inList = true
-	s.prev, s.next = l.last, nil
-	if l.last == nil {
-		l.first = s
-	} else {
-		l.last.next = s
-	}
-	l.last = s
-}
-
-func (l *scopes) remove(s *scope) {
-	if !s.inList {
-		return
-	}
-	if s.prev == nil {
-		l.first = s.next
-	} else {
-		s.prev.next = s.next
-	}
-	if s.next == nil {
-		l.last = s.prev
-	} else {
-		s.next.prev = s.prev
-	}
-	s.inList, s.prev, s.next = false, nil, nil
-}
-
-type futures struct{ first, last *future }
-
-func (l *futures) add(f *future) {
-	f.prev, f.next = l.last, nil
-	if l.last == nil {
-		l.first = f
-	} else {
-		l.last.next = f
-	}
-	l.last = f
-}
-
-func (l *futures) remove(f *future) {
-	if f.prev == nil {
-		l.first = f.next
-	} else {
-		f.prev.next = f.next
-	}
-	if f.next == nil {
-		l.last = f.prev
-	} else {
-		f.next.prev = f.prev
-	}
-	f.prev, f.next = nil, nil
 }
 
 // toWire rounds nothing: both count nanoseconds. A time that is below zero is none.

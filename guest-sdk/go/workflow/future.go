@@ -9,9 +9,8 @@ type future struct {
 	op wit.Op
 	// isTimer: nobody can see the difference between one that is given up and one that is canceled, so it is canceled.
 	isTimer bool
-	// scope is the context that it was started with, as long as it is open.
-	scope      *scope
-	prev, next *future
+	// place among what is open of the context that it was started with.
+	place link[*future]
 
 	done      bool
 	abandoned bool
@@ -23,10 +22,10 @@ type future struct {
 
 // opened is the future of an op that was just started.
 func (r *run) opened(op wit.Op, s *scope) *future {
-	f := &future{run: r, op: op, scope: s}
+	f := &future{run: r, op: op}
 	r.ops[op] = f
 	if s != nil {
-		s.open.add(f)
+		s.open.add(&f.place, f)
 	}
 	return f
 }
@@ -52,10 +51,7 @@ func (f *future) settle() {
 // leave ends its being open.
 func (f *future) leave() {
 	delete(f.run.ops, f.op)
-	if f.scope != nil {
-		f.scope.open.remove(f)
-		f.scope = nil
-	}
+	f.place.leave()
 }
 
 // cancel asks for its end, because its context was canceled.

@@ -101,7 +101,7 @@ func fanOut[T any](
 			if future == nil || !future.f.done {
 				continue
 			}
-			waiting[i].forget()
+			waiting[i].place.leave()
 			open[i] = nil
 			running--
 			value, err := future.outcome()
@@ -122,7 +122,7 @@ func giveUp[T any](open []*Future[T], waiting []waiter) {
 		if future == nil {
 			continue
 		}
-		waiting[i].forget()
+		waiting[i].place.leave()
 		if !future.isBorrowed {
 			future.Abandon()
 		}

@@ -96,7 +96,7 @@ func (r *run) blockUntilSeveral(wait *several, ready func() bool, lists []*waite
 		}
 	}
 	for i := range waiting {
-		waiting[i].forget()
+		waiting[i].place.leave()
 	}
 }
 

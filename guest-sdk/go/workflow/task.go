@@ -85,7 +85,7 @@ func (r *run) blockUntil(ready func() bool, lists ...*waiters) {
 		}
 	}
 	for i := range waiting {
-		waiting[i].forget()
+		waiting[i].place.leave()
 	}
 }
 

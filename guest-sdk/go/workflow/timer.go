@@ -52,8 +52,7 @@ func NewTimerNamed(ctx Context, d time.Duration, summary string) *Future[None] {
 		return failed[None](s.run, s.err)
 	}
 	f := s.run.startTimer(d, summary)
-	f.scope = s
-	s.open.add(f)
+	s.open.add(&f.place, f)
 	return &Future[None]{f: f}
 }
 

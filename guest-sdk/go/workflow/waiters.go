@@ -7,14 +7,13 @@ package workflow
 // things that happen, the one that happened first is seen first. Nothing here depends on addresses, hashes or time,
 // and nothing costs more for ten thousand waiters than for one.
 
-// waiter is one task's interest in one thing: an element of a list.
+// waiter is one task's interest in one thing.
 type waiter struct {
 	task *task
 	// of collects, for tasks that wait for several things, what has happened, by number.
-	of         *several
-	number     int
-	list       *waiters
-	prev, next *waiter
+	of     *several
+	number int
+	place  link[*waiter]
 }
 
 // several is a wait for more than one thing.
@@ -43,50 +42,16 @@ func (s *several) take() []int {
 }
 
 // waiters are those who wait for the same thing, in the order in which they began to.
-type waiters struct {
-	first, last *waiter
-}
+type waiters struct{ list[*waiter] }
 
-func (w *waiters) add(one *waiter) {
-	if one.list != nil {
-		return
-	}
-	one.list = w
-	one.prev, one.next = w.last, nil
-	if w.last == nil {
-		w.first = one
-	} else {
-		w.last.next = one
-	}
-	w.last = one
-}
+func (w *waiters) add(one *waiter) { w.list.add(&one.place, one) }
 
-// forget takes a waiter out of the list that it is in, if it is in one.
-func (one *waiter) forget() {
-	w := one.list
-	if w == nil {
-		return
-	}
-	if one.prev == nil {
-		w.first = one.next
-	} else {
-		one.prev.next = one.next
-	}
-	if one.next == nil {
-		w.last = one.prev
-	} else {
-		one.next.prev = one.prev
-	}
-	one.list, one.prev, one.next = nil, nil, nil
-}
-
-func (w *waiters) areNone() bool {
-	return w.first == nil
-}
+func (w *waiters) areNone() bool { return w.first == nil }
 
 // wake lets all who wait look again. They stay in the list until they have what they wait for.
 func (w *waiters) wake() {
-	for one := w.first; one != nil; one = one.next {
+	for at := w.first; at != nil; at = at.next {
+		one := at.element
 		if one.of != nil {
 			one.of.fire(one.number)
 		}
