@@ -20,9 +20,15 @@ pub fn guest_path(name: &str) -> Result<PathBuf> {
     Ok(built.join(format!("{}.wasm", name.replace('-', "_"))))
 }
 
+/// Names the host's binary, for who has one and does not want to compile it.
+const HOST: &str = "REFRAIN_TEST_HOST";
+
 /// A command of the host's binary.
 pub(crate) fn refrain() -> Result<Command> {
-    binary("refrain")
+    match env::var_os(HOST) {
+        Some(path) => Ok(command(path.as_ref())),
+        None => binary("refrain"),
+    }
 }
 
 /// A command of the worker whose activities do what tests tell them.
@@ -37,9 +43,13 @@ fn binary(name: &str) -> Result<Command> {
         path.exists(),
         "the binary `{name}` is not built: run `cargo build --workspace --all-targets` first"
     );
+    Ok(command(&path))
+}
+
+fn command(path: &Path) -> Command {
     let mut command = Command::new(path);
     forget_settings(&mut command);
-    Ok(command)
+    command
 }
 
 /// What the developer's own hosts and clients are told is not meant for those of tests.
@@ -57,6 +67,7 @@ fn profile_dir() -> Result<PathBuf> {
     Ok(dir.to_owned())
 }
 
-fn target_dir() -> Result<PathBuf> {
+/// Where cargo builds.
+pub fn target_dir() -> Result<PathBuf> {
     Ok(profile_dir()?.parent().context("the running test is not in a target directory")?.to_owned())
 }

@@ -49,14 +49,7 @@ impl Host {
         for dir in [host.source(), host.target()] {
             fs::create_dir(dir)?;
         }
-        // Debug writes the paths of temporary directories as TOML does.
-        let config = format!(
-            "{}\n[plugins.fs.directories]\nsource = {{ path = {:?} }}\ntarget = {{ path = {:?}, writable = true }}\n",
-            options.config,
-            host.source(),
-            host.target(),
-        );
-        fs::write(host.config(), config)?;
+        host.configure(&options.config)?;
         host.restart().await?;
         Ok(host)
     }
@@ -66,6 +59,17 @@ impl Host {
         let host = Self::start().await?;
         host.client().upload(name, guest(name)?).await?;
         Ok(host)
+    }
+
+    /// Writes these lines into its configuration, before the tables of the harness, for when it is started next.
+    pub fn configure(&self, lines: &str) -> Result<()> {
+        // Debug writes the paths of temporary directories as TOML does.
+        let config = format!(
+            "{lines}\n[plugins.fs.directories]\nsource = {{ path = {:?} }}\ntarget = {{ path = {:?}, writable = true }}\n",
+            self.source(),
+            self.target(),
+        );
+        Ok(fs::write(self.config(), config)?)
     }
 
     /// Starts it again, after it was killed or stopped, on what it left.

@@ -22,7 +22,7 @@ pub mod worker;
 use std::time::Duration;
 
 pub use activities::{call, calls};
-pub use built::{guest, guest_path};
+pub use built::{guest, guest_path, target_dir};
 pub use client::{Answer, Client, Event, encode};
 pub use host::{Host, HostOptions};
 pub use proxy::{Cut, Exchange, Proxy};
