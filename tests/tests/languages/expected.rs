@@ -42,7 +42,7 @@ fn path(scenario: &str) -> PathBuf {
 /// From the first line that differs, a few of each.
 fn diff(expected: &str, actual: &str) -> String {
     /// So many lines of each are shown.
-    const SHOWN: usize = 8;
+    const SHOWN: usize = 4;
     let (expected, actual): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
     let same = expected.iter().zip(&actual).take_while(|(left, right)| left == right).count();
     let lines = |sign: &str, lines: &[&str]| -> String {

@@ -14,6 +14,7 @@ mod cross;
 mod expected;
 mod history;
 mod play;
+mod report;
 mod rounds;
 mod scenarios;
 

@@ -2,6 +2,7 @@
 //! what is under way when the host dies, and outcomes come in one order.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use refrain_tests::{Client, encode};
@@ -9,9 +10,13 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::history;
 use crate::scenarios::{Move, Scenario};
+
+/// How often it is looked whether a run that nothing is heard of is parked.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A run that is being played.
 #[derive(Debug)]
@@ -32,8 +37,13 @@ pub(crate) struct Play {
 /// Where a play stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
+    /// In its middle.
     Middle,
+    /// After the next task that is taken, or ended.
     Turn,
+    /// Before the last that is done to it.
+    LastAct,
+    /// At its end.
     End,
 }
 
@@ -62,20 +72,29 @@ impl Play {
         })
     }
 
-    /// Whether it stands in the middle, and not at its end.
-    pub(crate) fn is_in_its_middle(&self) -> bool {
+    /// Whether it is not at its end.
+    pub(crate) fn is_under_way(&self) -> bool {
         !self.moves.is_empty()
     }
 
     /// Goes on up to there. Whether it got there before its end.
     pub(crate) async fn go_on(&mut self, until: Until) -> Result<bool> {
         while let Some(next) = self.moves.pop_front() {
+            if until == Until::LastAct && next.is_act() && !self.moves.iter().any(Move::is_act) {
+                self.moves.push_front(next);
+                return Ok(true);
+            }
+            let trouble = parked(self.client.clone(), self.id.clone());
+            let made = tokio::select! {
+                made = self.make(next) => made,
+                parked = trouble, if !matches!(next, Move::Parked(_)) => parked,
+            };
+            made.with_context(|| format!("{} at {next:?}", self.id))?;
             let stops = match (next, until) {
                 (Move::Middle, Until::Middle) => true,
                 (Move::Take(_) | Move::End(_), Until::Turn) => true,
                 _ => false,
             };
-            self.make(next).await.with_context(|| format!("{} at {next:?}", self.id))?;
             if stops {
                 return Ok(true);
             }
@@ -222,6 +241,19 @@ impl Play {
         let path = format!("/v1/workflows/{}/history?calls=true{run}", encode(id));
         let page = self.client.request(Method::GET, &path).send().await?.error_for_status()?.text().await?;
         history::normalised(&page).with_context(|| format!("history of {id}"))
+    }
+}
+
+/// Ends when the run is parked, which it is by a mistake: nothing that is waited for would come.
+async fn parked(client: Client, id: String) -> Result<()> {
+    loop {
+        sleep(LOOK).await;
+        // The host may be dead just now; who plays sees to that.
+        if let Ok(run) = client.describe(&id).await
+            && run["status"] == "parked"
+        {
+            bail!("it is parked: {}", run["parked"]);
+        }
     }
 }
 

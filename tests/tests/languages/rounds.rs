@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use refrain_tests::{Client, Host};
-use tokio::task::JoinSet;
 
 use crate::component::Tongue;
 use crate::expected;
 use crate::play::{Play, Until};
+use crate::report::Report;
 use crate::scenarios::{SAGA, SCENARIOS, Scenario};
 
 /// No instance stays in memory while it waits: all that comes finds the run by replay.
@@ -61,80 +61,80 @@ async fn describes_itself(client: &Client) -> Result<()> {
 
 /// All scenarios, at once.
 async fn undisturbed(tongue: Tongue, client: &Client) -> Result<()> {
-    let plays = begin(client, "", |_| true).await?;
-    together(plays.into_iter().map(|mut play| async move {
-        play.go_on(Until::End).await?;
-        let transcript = play.transcript().await?;
-        expected::bless(tongue, play.scenario.name, &transcript)?;
-        expected::check(tongue, play.scenario.name, &transcript)
-    }))
-    .await?;
-    Ok(())
+    let mut report = Report::new(tongue, "undisturbed");
+    let plays = SCENARIOS.into_iter().map(|scenario| {
+        let client = client.clone();
+        let play = async move {
+            let mut play = Play::begin(&client, scenario, scenario.name.to_owned()).await?;
+            play.go_on(Until::End).await?;
+            let transcript = play.transcript().await?;
+            expected::bless(tongue, scenario.name, &transcript)?;
+            expected::check(tongue, scenario.name, &transcript)
+        };
+        (scenario.name, play)
+    });
+    report.passed_all(plays).await?;
+    report.end()
 }
 
 /// All scenarios, with one kill in the middle of all that have one.
 async fn killed(tongue: Tongue, host: &mut Host) -> Result<()> {
     let client = host.client();
-    let mut plays = begin(&client, "-killed", |scenario| !scenario.hurries).await?;
-    plays.extend(begin(&client, "-killed", |scenario| scenario.hurries).await?);
+    let mut report = Report::new(tongue, "killed");
+    let patient = |scenario: &Scenario| !scenario.hurries;
+    let mut plays = begin(&mut report, &client, "-killed", Until::Middle, patient).await?;
+    plays.extend(begin(&mut report, &client, "-killed", Until::Middle, |scenario| scenario.hurries).await?);
     host.kill9().await?;
     host.configure(EVICTS_AT_ONCE)?;
     host.restart().await?;
-    together(plays.into_iter().map(|mut play| async move {
-        let had_middle = play.is_in_its_middle();
-        play.go_on(Until::End).await?;
-        expected::check(tongue, play.scenario.name, &play.transcript().await?)?;
-        let lives = play.lives().await?;
-        ensure!(lives == 1 + usize::from(had_middle), "it has events of {lives} lives of the host");
-        Ok(())
-    }))
-    .await?;
-    Ok(())
+    let plays = plays.into_iter().map(|mut play| {
+        let scenario = play.scenario.name;
+        let play = async move {
+            let had_middle = play.is_under_way();
+            play.go_on(Until::End).await?;
+            expected::check(tongue, scenario, &play.transcript().await?)?;
+            let lives = play.lives().await?;
+            ensure!(lives == 1 + usize::from(had_middle), "it has events of {lives} lives of the host");
+            Ok(())
+        };
+        (scenario, play)
+    });
+    report.passed_all(plays).await?;
+    report.end()
 }
 
 /// One run, with a kill after each task that is taken and after each that is ended.
 async fn swept(tongue: Tongue, host: &mut Host) -> Result<()> {
+    let mut report = Report::new(tongue, "swept");
     let saga = SCENARIOS.into_iter().find(|scenario| scenario.moves == SAGA).context("there is no saga")?;
-    let mut play = Play::begin(&host.client(), saga, "saga-swept".to_owned()).await?;
-    while play.go_on(Until::Turn).await? {
-        host.kill9().await?;
-        host.restart().await?;
-    }
-    expected::check(tongue, saga.name, &play.transcript().await?)
+    let sweep = async {
+        let mut play = Play::begin(&host.client(), saga, "saga-swept".to_owned()).await?;
+        while play.go_on(Until::Turn).await? {
+            host.kill9().await?;
+            host.restart().await?;
+        }
+        expected::check(tongue, saga.name, &play.transcript().await?)
+    };
+    report.passed(saga.name, &sweep.await);
+    report.end()
 }
 
-/// Starts runs of some scenarios, and plays each up to its middle, or to its end if it has none.
+/// Starts runs of some scenarios, and plays each up to there, or to its end.
 pub(crate) async fn begin(
+    report: &mut Report,
     client: &Client,
     suffix: &str,
+    until: Until,
     which: impl Fn(&Scenario) -> bool,
 ) -> Result<Vec<Play>> {
-    together(SCENARIOS.into_iter().filter(which).map(|scenario| {
+    let plays = SCENARIOS.into_iter().filter(which).map(|scenario| {
         let (client, id) = (client.clone(), format!("{}{suffix}", scenario.name));
-        async move {
+        let play = async move {
             let mut play = Play::begin(&client, scenario, id).await?;
-            play.go_on(Until::Middle).await?;
+            play.go_on(until).await?;
             Ok(play)
-        }
-    }))
-    .await
-}
-
-/// Does everything at once, and tells of all that fails.
-async fn together<T, F>(tasks: impl Iterator<Item = F>) -> Result<Vec<T>>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T>> + Send + 'static,
-{
-    let mut set: JoinSet<Result<T>> = tasks.collect();
-    let (mut done, mut failures) = (Vec::new(), Vec::new());
-    while let Some(task) = set.join_next().await {
-        match task? {
-            Ok(value) => done.push(value),
-            Err(failure) => failures.push(format!("{failure:#}")),
-        }
-    }
-    failures.sort();
-    ensure!(failures.is_empty(), "{} scenarios fail:\n{}", failures.len(), failures.join("\n"));
-    Ok(done)
+        };
+        (scenario.name, play)
+    });
+    report.together(plays).await
 }

@@ -40,6 +40,13 @@ pub(crate) enum Move {
     Parked(&'static str),
 }
 
+impl Move {
+    /// Whether it does something to the run, which goes on by it.
+    pub(crate) fn is_act(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Signal(..) | Self::Update(..) | Self::Cancel(_))
+    }
+}
+
 use Move::{Cancel, Child, End, Events, Middle, Parked, Query, Result, Signal, Take, Update};
 
 const fn row(
