@@ -90,10 +90,11 @@ impl Play {
                 parked = trouble, if !matches!(next, Move::Parked(_)) => parked,
             };
             made.with_context(|| format!("{} at {next:?}", self.id))?;
-            let stops = match (next, until) {
-                (Move::Middle, Until::Middle) => true,
-                (Move::Take(_) | Move::End(_), Until::Turn) => true,
-                _ => false,
+            let is_turn = matches!(next, Move::Take(_) | Move::End(_));
+            let stops = match until {
+                Until::Middle => next == Move::Middle,
+                Until::Turn => is_turn,
+                Until::LastAct | Until::End => false,
             };
             if stops {
                 return Ok(true);
@@ -125,7 +126,7 @@ impl Play {
                 self.child = run["pending_children"][0]["id"].as_str().map(str::to_owned);
             }
             Move::Signal(name, input) => {
-                self.client.signal(&self.id, name, serde_json::from_str(input)?).await?
+                self.client.signal(&self.id, name, serde_json::from_str(input)?).await?;
             }
             Move::Cancel(reason) => {
                 self.client.post(&self.path("/cancel"), &json!({ "reason": reason })).await?.ok()?;
