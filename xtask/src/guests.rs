@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::compiler::{GuestCompiler, TARGET};
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{languages, process};
 
 /// Builds all examples and says how large they are.
 pub(crate) fn build(ws: &Workspace) -> Result<()> {
@@ -24,6 +24,7 @@ pub(crate) fn build(ws: &Workspace) -> Result<()> {
         .args(["build", "--workspace", "--release", "--target", TARGET, "--target-dir"])
         .arg(target_dir(ws));
     process::run(&mut cargo).context("build the examples")?;
+    languages::keep_reference(ws)?;
     for guest in all(ws)? {
         let size = fs::metadata(&guest)?.len();
         println!("    {:>9} bytes  {}", size, guest.display());

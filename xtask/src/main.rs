@@ -19,6 +19,7 @@ mod demo;
 mod example;
 mod guests;
 mod host;
+mod languages;
 mod process;
 mod python;
 mod test;
@@ -37,6 +38,10 @@ usage: cargo xtask COMMAND
                                 NAME is hello, reminder, approval, off-peak, expense, cart, mutex, backup, order-saga,
                                 training, or all
   guests                        build the examples for wasm32, with a compiler that is installed if it is missing
+  guests --lang LANG            build the components of one language, rust, python, js, go or c, or of all that this
+                                machine has the tools for: the language suite (tests/guests) and examples
+  languages --table | --write   measure the components of all languages, run their suite, and print the table, or write
+                                it into LANGUAGES.md
   bless                         run the tests and rewrite the snapshots that differ
 ";
 
@@ -67,6 +72,9 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
             bail!("--lang {other}: there are examples in rust only; leave --lang out, or say --lang rust")
         }
         ["guests"] => guests::build(&ws),
+        ["guests", "--lang", name] => languages::build_named(&ws, name),
+        ["languages", "--table"] => languages::print(&ws),
+        ["languages", "--write"] => languages::write(&ws),
         ["bless"] => bless::run(&ws),
         [] | ["help" | "--help" | "-h", ..] => {
             print!("{USAGE}");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, heading};
 use crate::workspace::Workspace;
-use crate::{example, guests, python};
+use crate::{example, guests, languages, python};
 
 /// One kind of check.
 struct Stage {
@@ -19,10 +19,15 @@ struct Stage {
 ///
 /// Each cargo command selects the whole workspace: another selection could turn on other features in dependencies, and
 /// compile wasmtime once more for them.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "format", what: "the code is formatted", run: format },
     Stage { name: "lint", what: "clippy has nothing to say", run: lint },
     Stage { name: "guests", what: "the examples compile for wasm32", run: guests::build },
+    Stage {
+        name: "languages",
+        what: "components in every language that has tools here",
+        run: languages::build_all,
+    },
     Stage { name: "build", what: "everything compiles", run: build },
     Stage { name: "python", what: "the Python worker is formatted, typed and tested", run: python_worker },
     Stage { name: "test", what: "unit, conformance, end-to-end and documentation tests", run: test },

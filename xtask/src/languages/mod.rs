@@ -1,0 +1,133 @@
+//! The languages that workflows are written in: their toolchains, their components, and how they compare.
+//!
+//! Every language has the language suite (`tests/guests/README.md`) and some of the examples. What a machine lacks for
+//! one of them is said, and is no failure unless that language was asked for.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::guests;
+use crate::process::heading;
+use crate::workspace::Workspace;
+
+mod build;
+mod measure;
+mod page;
+mod table;
+mod toolchain;
+
+pub(crate) use page::{print, write};
+
+/// A language with an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// The reference: what it does, the others do.
+    Rust,
+    Python,
+    JavaScript,
+    Go,
+    C,
+}
+
+impl Language {
+    const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::JavaScript, Self::Go, Self::C];
+
+    /// As its folders are called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::JavaScript => "js",
+            Self::Go => "go",
+            Self::C => "c",
+        }
+    }
+
+    /// As people call it.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
+            Self::Go => "Go",
+            Self::C => "C",
+        }
+    }
+
+    /// Where its components are, once they are built.
+    fn output(self, ws: &Workspace) -> PathBuf {
+        ws.target.join("guests-languages").join(self.name())
+    }
+}
+
+/// A component of the suite that is built, or of an example: `suite`, `approval`.
+pub(crate) fn component(ws: &Workspace, language: Language, name: &str) -> PathBuf {
+    language.output(ws).join(format!("{name}.wasm"))
+}
+
+/// Puts the suite's component of the reference, which is built with the examples, to those of the other languages.
+pub(crate) fn keep_reference(ws: &Workspace) -> Result<()> {
+    let kept = component(ws, Language::Rust, "suite");
+    fs::create_dir_all(Language::Rust.output(ws))?;
+    fs::copy(guests::path(ws, "suite"), &kept).with_context(|| format!("write {}", kept.display()))?;
+    Ok(())
+}
+
+/// What was built, or what is missing for it, in words.
+type Built = Result<Vec<PathBuf>, String>;
+
+/// Builds the components of one language, which must succeed, or those of all that this machine has tools for.
+pub(crate) fn build_named(ws: &Workspace, name: &str) -> Result<()> {
+    if name == "all" {
+        return build_all(ws);
+    }
+    let Some(language) = Language::ALL.into_iter().find(|language| language.name() == name) else {
+        let known = Language::ALL.map(Language::name);
+        bail!("there is no language {name:?}; there are {}, and all", known.join(", "));
+    };
+    match build_one(ws, language)? {
+        Ok(_) => Ok(()),
+        Err(missing) => bail!("{} cannot be built: {missing}", language.title()),
+    }
+}
+
+/// Builds the components of all languages that this machine has tools for, and says of the others what is missing.
+pub(crate) fn build_all(ws: &Workspace) -> Result<()> {
+    for language in Language::ALL {
+        if let Err(missing) = build_one(ws, language)? {
+            println!("    NOT CHECKED: workflows in {}; {missing}", language.title());
+        }
+    }
+    Ok(())
+}
+
+fn build_one(ws: &Workspace, language: Language) -> Result<Built> {
+    heading(&format!("building the components in {}", language.title()));
+    let output = language.output(ws);
+    fs::create_dir_all(&output)?;
+    let built = build::all(ws, language)?;
+    // The suite's tests say it too, and must not take a component for current that nothing could build anew.
+    let missing = output.join("missing.txt");
+    match &built {
+        Ok(components) => {
+            remove(&missing)?;
+            for component in components {
+                println!("    {:>9} bytes  {}", fs::metadata(component)?.len(), component.display());
+            }
+        }
+        Err(why) => {
+            fs::write(&missing, why)?;
+            remove(&component(ws, language, "suite"))?;
+        }
+    }
+    Ok(built)
+}
+
+fn remove(path: &PathBuf) -> Result<()> {
+    if path.exists() {
+        fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
+}
