@@ -17,6 +17,9 @@ const POLL_WAIT: &str = "20s";
 /// How long one request may take: a long-poll, and room for a busy machine.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long an upload may take: a component with a language's runtime in it is large, and the host compiles it.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(300);
+
 /// What the host answered.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -126,7 +129,7 @@ impl Client {
     /// Uploads a component.
     pub async fn try_upload(&self, name: &str, wasm: Vec<u8>) -> Result<Answer> {
         let request = self.request(Method::PUT, &format!("/v1/components/{name}"));
-        self.send(request.header(CONTENT_TYPE, "application/wasm").body(wasm)).await
+        self.send(request.header(CONTENT_TYPE, "application/wasm").timeout(UPLOAD_LIMIT).body(wasm)).await
     }
 
     /// Uploads a component; it must succeed.

@@ -1,7 +1,9 @@
 //! The open runs of one language, replayed by the component of another. It compares each command with all its options,
 //! of which a history shows a few.
 
-use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
 use refrain_tests::{Client, Host};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -12,6 +14,9 @@ use crate::play::Until;
 use crate::report::Report;
 use crate::rounds;
 use crate::scenarios::SCENARIOS;
+
+/// How long a check may take, with the compiling of a large component on a busy machine.
+const CHECK_LIMIT: Duration = Duration::from_secs(300);
 
 /// Plays each scenario in the reference, up to where nearly all is recorded, and lets all others look at the runs.
 pub(crate) async fn all() -> Result<()> {
@@ -36,7 +41,7 @@ pub(crate) async fn all() -> Result<()> {
 
 async fn check(client: &Client, tongue: Tongue, component: Vec<u8>) -> Result<()> {
     let request = client.request(Method::POST, "/v1/components/suite/check");
-    let request = request.header(CONTENT_TYPE, "application/wasm").body(component);
+    let request = request.header(CONTENT_TYPE, "application/wasm").timeout(CHECK_LIMIT).body(component);
     let lines = request.send().await?.error_for_status()?.text().await?;
     let lines: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let mut report = Report::new(tongue, "replayed");
@@ -45,8 +50,7 @@ async fn check(client: &Client, tongue: Tongue, component: Vec<u8>) -> Result<()
         let Some(run) = lines.iter().find(|line| line["id"] == scenario.name) else { continue };
         // One that has a bug traps again, wherever it runs.
         let goes_on = run["message"].is_null() || scenario.workflow == "bug";
-        let outcome =
-            if goes_on { Ok(()) } else { Err(anyhow::anyhow!("{} {}", run["message"], run["mismatch"])) };
+        let outcome = if goes_on { Ok(()) } else { Err(anyhow!("{} {}", run["message"], run["mismatch"])) };
         report.passed(scenario.name, &outcome);
         looked_at += 1;
     }

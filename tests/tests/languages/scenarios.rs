@@ -76,7 +76,7 @@ pub(crate) const SCENARIOS: [Scenario; 20] = [
     row("timer", "timer", r#"{"ms":50}"#, &[Result]),
     Scenario {
         hurries: true,
-        ..row("timer-long", "timer", r#"{"ms":1500}"#, &[Events("timer-started", 1), Middle, Result])
+        ..row("timer-long", "timer", r#"{"ms":4000}"#, &[Events("timer-started", 1), Middle, Result])
     },
     row(
         "select-signal",

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::background::Background;
-use crate::host;
 use crate::workspace::Workspace;
+use crate::{host, process};
 
 /// Names the host's binary, for who has one and does not want to compile it.
 pub(super) const HOST: &str = "REFRAIN_TEST_HOST";
@@ -20,7 +20,7 @@ pub(super) const HOST: &str = "REFRAIN_TEST_HOST";
 /// Runs that are started one after the other.
 const STARTS: usize = 20;
 /// Runs that wait at the same time.
-const WAITING: usize = 20;
+const WAITING: usize = 100;
 /// Signals in the journal that is replayed.
 const SIGNALS: u64 = 1_000;
 /// Queries, each of which replays it.
@@ -31,7 +31,7 @@ const QUERIES: usize = 5;
 pub(super) struct Measured {
     /// Its size.
     pub(super) bytes: u64,
-    /// From the first byte of the upload to the answer: it is checked, compiled and asked what it offers.
+    /// `refrain component push`: the component is checked, compiled and asked what it offers.
     pub(super) upload: Duration,
     /// From a start to the run's result, of the first run of a host that has the compiled code on its disk.
     pub(super) first: Duration,
@@ -53,10 +53,14 @@ pub(super) fn host_binary(ws: &Workspace) -> Command {
 
 /// Measures the suite's component in one language.
 pub(super) fn measure(ws: &Workspace, component: &Path) -> Result<Measured> {
-    let wasm = fs::read(component).with_context(|| format!("read {}", component.display()))?;
+    let bytes = fs::metadata(component).with_context(|| format!("look at {}", component.display()))?.len();
     let dir = tempfile::Builder::new().prefix("languages-").tempdir_in(&ws.target)?;
     let began = Host::start(ws, dir.path())?;
-    let upload = timed(|| began.api.upload("suite", &wasm))?;
+    let upload = timed(|| {
+        let mut push = host_binary(ws);
+        push.args(["component", "push", "--name", "suite"]).arg(component);
+        process::read(push.env("REFRAIN_ADDRESS", &began.url))
+    })?;
     began.process.kill()?;
 
     let host = Host::start(ws, dir.path())?;
@@ -68,7 +72,7 @@ pub(super) fn measure(ws: &Workspace, component: &Path) -> Result<Measured> {
     }
     let replay = replay(api)?;
     let waiting = waiting(&host)?;
-    Ok(Measured { bytes: wasm.len() as u64, upload, first, next: median(next), waiting, replay })
+    Ok(Measured { bytes, upload, first, next: median(next), waiting, replay })
 }
 
 /// One run from its start to its end.
@@ -140,20 +144,21 @@ fn median(mut durations: Vec<Duration>) -> Duration {
     durations.get(durations.len() / 2).copied().unwrap_or_default()
 }
 
+/// A host that keeps what waits in memory.
 struct Host {
     process: Background,
+    url: String,
     api: Api,
 }
 
 impl Host {
     fn start(ws: &Workspace, dir: &Path) -> Result<Self> {
         let mut command = host_binary(ws);
-        // An instance stays in memory for as long as it is looked at.
         let config = dir.join("refrain.toml");
         fs::write(&config, "[runtime]\nidle_timeout = \"1h\"\n")?;
         command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
         command.arg("--config").arg(config);
         let (process, url) = Background::serve(&mut command, &dir.join("host.log"))?;
-        Ok(Self { api: Api::new(&url), process })
+        Ok(Self { api: Api::new(&url), process, url })
     }
 }

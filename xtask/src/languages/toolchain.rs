@@ -110,7 +110,7 @@ fn node(ws: &Workspace) -> Result<Found> {
                     fs::copy(file, dir.join(file.file_name().unwrap_or_default()))?;
                 }
                 let mut npm = Command::new("npm");
-                process::run(npm.current_dir(&dir).args(["ci", "--omit=dev", "--no-audit", "--no-fund"]))
+                process::run(npm.current_dir(&dir).args(["ci", "--no-audit", "--no-fund"]))
             })?;
             if let Err(why) = installed {
                 return Ok(Err(format!("npm needs the registry that it is configured for: {why}")));
