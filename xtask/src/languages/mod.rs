@@ -32,10 +32,10 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::JavaScript, Self::Go, Self::C];
+    pub(crate) const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::JavaScript, Self::Go, Self::C];
 
     /// As its folders are called.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
@@ -46,7 +46,7 @@ impl Language {
     }
 
     /// As people call it.
-    fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
@@ -78,15 +78,23 @@ pub(crate) fn keep_reference(ws: &Workspace) -> Result<()> {
 /// What was built, or what is missing for it, in words.
 type Built = Result<Vec<PathBuf>, String>;
 
+/// The language whose folders are called that.
+pub(crate) fn named(name: &str) -> Result<Language> {
+    match Language::ALL.into_iter().find(|language| language.name() == name) {
+        Some(language) => Ok(language),
+        None => {
+            let known = Language::ALL.map(Language::name);
+            bail!("there is no language {name:?}; there are {}", known.join(", "))
+        }
+    }
+}
+
 /// Builds the components of one language, which must succeed, or those of all that this machine has tools for.
 pub(crate) fn build_named(ws: &Workspace, name: &str) -> Result<()> {
     if name == "all" {
         return build_all(ws);
     }
-    let Some(language) = Language::ALL.into_iter().find(|language| language.name() == name) else {
-        let known = Language::ALL.map(Language::name);
-        bail!("there is no language {name:?}; there are {}, and all", known.join(", "));
-    };
+    let language = named(name)?;
     match build_one(ws, language)? {
         Ok(_) => Ok(()),
         Err(missing) => bail!("{} cannot be built: {missing}", language.title()),
