@@ -14,13 +14,16 @@ use crate::background::Background;
 use crate::workspace::Workspace;
 use crate::{host, process};
 
+/// No run that waits leaves the memory: not for its age, and not for the memory of all.
+const KEEPS_ALL: &str = "[runtime]\nidle_timeout = \"1h\"\nresident_bytes = 17179869184\n";
+
 /// Names the host's binary, for who has one and does not want to compile it.
 pub(super) const HOST: &str = "REFRAIN_TEST_HOST";
 
 /// Runs that are started one after the other.
 const STARTS: usize = 20;
 /// Runs that wait at the same time.
-const WAITING: usize = 100;
+const WAITING: usize = 40;
 /// Signals in the journal that is replayed.
 const SIGNALS: u64 = 1_000;
 /// Queries, each of which replays it.
@@ -155,7 +158,7 @@ impl Host {
     fn start(ws: &Workspace, dir: &Path) -> Result<Self> {
         let mut command = host_binary(ws);
         let config = dir.join("refrain.toml");
-        fs::write(&config, "[runtime]\nidle_timeout = \"1h\"\n")?;
+        fs::write(&config, KEEPS_ALL)?;
         command.args(["server", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
         command.arg("--config").arg(config);
         let (process, url) = Background::serve(&mut command, &dir.join("host.log"))?;
