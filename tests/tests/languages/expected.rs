@@ -25,9 +25,14 @@ pub(crate) fn check(tongue: Tongue, scenario: &str, actual: &str) -> Result<()> 
     Ok(())
 }
 
+/// Whether the histories are being rewritten.
+pub(crate) fn are_rewritten() -> bool {
+    env::var_os(BLESS).is_some()
+}
+
 /// Keeps what the reference does, if there is leave to.
 pub(crate) fn bless(tongue: Tongue, scenario: &str, actual: &str) -> Result<()> {
-    if tongue == Tongue::Rust && env::var_os(BLESS).is_some() {
+    if tongue == Tongue::Rust && are_rewritten() {
         let path = path(scenario);
         fs::write(&path, actual).with_context(|| format!("write {}", path.display()))?;
     }

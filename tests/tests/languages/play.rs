@@ -50,7 +50,7 @@ pub(crate) enum Until {
 impl Play {
     /// Starts the run.
     pub(crate) async fn begin(client: &Client, scenario: Scenario, id: String) -> Result<Self> {
-        let input: &RawValue = serde_json::from_str(scenario.input)?;
+        let input: Value = serde_json::from_str(scenario.input)?;
         let body = json!({
             "workflow": scenario.workflow,
             "id": id,
@@ -58,7 +58,6 @@ impl Play {
             "input": input,
             "request_id": format!("start {id}"),
         });
-        // As text, in which the input stays as it is written.
         client.post("/v1/workflows", &body).await?.ok().with_context(|| format!("start {id}"))?;
         Ok(Self {
             client: client.clone(),
