@@ -26,6 +26,7 @@ mod test;
 mod timeline;
 mod workspace;
 
+use languages::Language;
 use workspace::Workspace;
 
 const USAGE: &str = "\
@@ -34,9 +35,9 @@ usage: cargo xtask COMMAND
   demo [DIR]                    back up DIR (default: this repository's host/) with a workflow, kill the host in the
                                 middle, start it again, and check the archive; from nothing, with all it needs
   test [STAGE...]               every check, or only these stages; `cargo xtask test --list` names them
-  example NAME [--lang rust]    build an example, run it against a fresh host, and check its outcome;
-                                NAME is hello, reminder, approval, off-peak, expense, cart, mutex, backup, order-saga,
-                                training, or all
+  example NAME [--lang LANG]    build an example, run it against a fresh host, and check its outcome; NAME is one of
+                                examples/, or all; approval, order-saga and fan-out are there in rust (which is meant
+                                without --lang), python, js, go and c
   guests                        build the examples for wasm32, with a compiler that is installed if it is missing
   guests --lang LANG            build the components of one language, rust, python, js, go or c, or of all that this
                                 machine has the tools for: the language suite (tests/guests) and examples
@@ -67,10 +68,8 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
             Ok(())
         }
         ["test", stages @ ..] => test::run(&ws, stages),
-        ["example", name] | ["example", name, "--lang", "rust"] => example::run(&ws, name),
-        ["example", _, "--lang", other] => {
-            bail!("--lang {other}: there are examples in rust only; leave --lang out, or say --lang rust")
-        }
+        ["example", name] => example::run(&ws, name, Language::Rust),
+        ["example", name, "--lang", language] => example::run(&ws, name, languages::named(language)?),
         ["guests"] => guests::build(&ws),
         ["guests", "--lang", name] => languages::build_named(&ws, name),
         ["languages", "--table"] => languages::print(&ws),

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::background::Background;
-use crate::guests;
 use crate::host::{self, Home, Host};
+use crate::languages::{self, Language};
 use crate::process::heading;
 use crate::workspace::Workspace;
 
@@ -58,38 +58,44 @@ const STORIES: [Story; 15] = [
     Story { name: "fan-out", service: None, run: fan_out::run },
 ];
 
-/// Builds and runs one example, or all of them.
-pub(crate) fn run(ws: &Workspace, name: &str) -> Result<()> {
-    let stories = choose(name)?;
+/// Builds and runs one example, or all that there are in this language.
+pub(crate) fn run(ws: &Workspace, name: &str, language: Language) -> Result<()> {
+    let stories = choose(ws, name, language)?;
     heading("building the host");
     ws.build_host()?;
-    guests::build(ws)?;
-    tell(ws, stories)
+    languages::build_named(ws, language.name())?;
+    stories.iter().try_for_each(|story| tell(ws, story, language))
 }
 
-/// Runs all examples with what is built.
+/// Runs all examples with what is built, in each language that this machine could build.
 pub(crate) fn run_built(ws: &Workspace) -> Result<()> {
-    tell(ws, STORIES.to_vec())
+    for language in Language::ALL {
+        for story in STORIES.iter().filter(|story| languages::example(ws, language, story.name).exists()) {
+            tell(ws, story, language)?;
+        }
+    }
+    Ok(())
 }
 
-fn choose(name: &str) -> Result<Vec<Story>> {
-    let chosen: Vec<_> = STORIES.into_iter().filter(|story| name == "all" || name == story.name).collect();
+fn choose(ws: &Workspace, name: &str, language: Language) -> Result<Vec<Story>> {
+    let there: Vec<_> =
+        STORIES.into_iter().filter(|story| languages::has_example(ws, language, story.name)).collect();
+    let known: Vec<_> = there.iter().map(|story| story.name).collect();
+    let chosen: Vec<_> = there.iter().copied().filter(|story| name == "all" || name == story.name).collect();
     if chosen.is_empty() {
-        let known = STORIES.map(|story| story.name);
-        bail!("there is no example {name:?}; there are {}, and all", known.join(", "));
+        let (title, known) = (language.title(), known.join(", "));
+        bail!("there is no example {name:?} in {title}; there are {known}, and all");
     }
     Ok(chosen)
 }
 
-fn tell(ws: &Workspace, stories: Vec<Story>) -> Result<()> {
-    for story in stories {
-        let name = story.name;
-        heading(&format!("example {name}"));
-        let mut stage = Stage::set(ws, &story)?;
-        let told = (story.run)(&mut stage);
-        told.with_context(|| format!("example {name}, of which all is left in {}", stage.keep().display()))?;
-        println!("    {name} did what it should");
-    }
+fn tell(ws: &Workspace, story: &Story, language: Language) -> Result<()> {
+    let name = story.name;
+    heading(&format!("example {name} in {}", language.title()));
+    let mut stage = Stage::set(ws, story, language)?;
+    let told = (story.run)(&mut stage);
+    told.with_context(|| format!("example {name}, of which all is left in {}", stage.keep().display()))?;
+    println!("    {name} did what it should");
     Ok(())
 }
 
@@ -110,7 +116,7 @@ struct Service {
 }
 
 impl<'a> Stage<'a> {
-    fn set(ws: &'a Workspace, story: &Story) -> Result<Self> {
+    fn set(ws: &'a Workspace, story: &Story, language: Language) -> Result<Self> {
         let name = story.name;
         let dir = tempfile::Builder::new().prefix("example-").tempdir_in(&ws.target)?;
         let source = dir.path().join("source");
@@ -126,7 +132,7 @@ impl<'a> Stage<'a> {
         let service = service.transpose()?;
         let host = Host::start(ws, &home)?;
         println!("    a fresh host listens on {}", host.url());
-        let wasm = fs::read(guests::path(ws, name))?;
+        let wasm = fs::read(languages::example(ws, language, name))?;
         let uploaded = host.api().upload(name, &wasm)?;
         println!("    uploaded {name}: {} bytes, workflows {}", wasm.len(), uploaded["workflows"]);
         Ok(Self { ws, home, host: Some(host), service, dir })

@@ -20,6 +20,11 @@ const SCRIPT: &str = "build.sh";
 /// Directories of tools and of what they make: not sources.
 const NOT_SOURCES: [&str; 3] = ["node_modules", "target", "__pycache__"];
 
+/// What builds the component of this folder.
+pub(super) fn script(folder: &Path) -> PathBuf {
+    folder.join(SCRIPT)
+}
+
 /// Builds the suite and the examples of a language. What is current is left as it is.
 pub(super) fn all(ws: &Workspace, language: Language) -> Result<Built> {
     if language == Language::Rust {
@@ -49,13 +54,13 @@ pub(super) fn all(ws: &Workspace, language: Language) -> Result<Built> {
 /// The folders with a component in this language, by the names of the components; none without the suite.
 fn folders(ws: &Workspace, language: Language) -> Result<Vec<(String, PathBuf)>> {
     let suite = ws.root.join("tests/guests").join(language.name());
-    if !suite.join(SCRIPT).exists() {
+    if !script(&suite).exists() {
         return Ok(Vec::new());
     }
     let mut folders = vec![("suite".to_owned(), suite)];
     for example in sorted(&ws.examples())? {
         let folder = example.join(language.name());
-        if folder.join(SCRIPT).exists() {
+        if script(&folder).exists() {
             let name = example.file_name().context("a directory entry has a name")?;
             folders.push((name.to_string_lossy().into_owned(), folder));
         }
@@ -80,7 +85,7 @@ fn build_folder(
     super::remove(&stamp)?;
     let scratch = output.with_extension("build");
     fs::create_dir_all(&scratch)?;
-    let mut command = Command::new(folder.join(SCRIPT));
+    let mut command = Command::new(script(folder));
     command.arg(output).current_dir(folder).envs(toolchain.env.iter().cloned());
     process::run(command.env("REFRAIN_BUILD_DIR", &scratch))?;
     Ok(fs::write(stamp, inputs)?)

@@ -67,6 +67,19 @@ pub(crate) fn component(ws: &Workspace, language: Language, name: &str) -> PathB
     language.output(ws).join(format!("{name}.wasm"))
 }
 
+/// An example's component in a language, where it is once it is built.
+pub(crate) fn example(ws: &Workspace, language: Language, name: &str) -> PathBuf {
+    match language {
+        Language::Rust => guests::path(ws, name),
+        Language::Python | Language::JavaScript | Language::Go | Language::C => component(ws, language, name),
+    }
+}
+
+/// Whether there is such an example in a language.
+pub(crate) fn has_example(ws: &Workspace, language: Language, name: &str) -> bool {
+    language == Language::Rust || build::script(&ws.examples().join(name).join(language.name())).exists()
+}
+
 /// Puts the suite's component of the reference, which is built with the examples, to those of the other languages.
 pub(crate) fn keep_reference(ws: &Workspace) -> Result<()> {
     let kept = component(ws, Language::Rust, "suite");
