@@ -1,0 +1,7 @@
+/*
+ * The component.
+ */
+#include "suite.h"
+
+REFRAIN_COMPONENT(&SEQUENCE, &PARALLEL, &FAN_OUT, &RETRIES, &TIMER, &SELECT, &SAGA, &READS, &LOG, &QUERY, &UPDATE, &CHILD,
+                  &CONTINUE_AS_NEW, &CANCEL_CLEANUP, &PATCHED, &BUG)
