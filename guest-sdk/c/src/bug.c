@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __wasm__
+#include <stdio.h>
+#endif
+
 /* The reports of bugs may have bugs: out of memory, for one. */
 static bool reporting;
 
@@ -29,7 +33,11 @@ void refrain_bug(const char *file, int line, const char *function, const char *f
     /* All in the message and as the last call: the step is not recorded, and a host that tells more of a trap than its
      * place has this line alone. */
     const char *text = refrain_text("bug at %s:%d, in %s: %s", file, line, function, message);
+#ifdef __wasm__
     abi_log_write(REFRAIN_LEVEL_ERROR, text, strlen(text), NULL, 0);
+#else
+    fprintf(stderr, "%s\n", text);
+#endif
     trap();
 }
 

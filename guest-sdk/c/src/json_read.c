@@ -299,7 +299,7 @@ static refrain_json *read_value(reader *from)
 static refrain_json *read_all(reader *from)
 {
     refrain_json *value = read_value(from);
-    skip_space(from);
+    if (value) skip_space(from);
     if (value && from->at < from->end) value = wrong(from, "trailing characters");
     if (value) return value;
     size_t line = 1, column = 1;

@@ -108,7 +108,7 @@ void *refrain__grown(void *items, size_t count, size_t *capacity, size_t size)
     if (count < *capacity) return items;
     size_t larger = *capacity ? *capacity * 2 : 4;
     void *moved = refrain_alloc_array(larger, size);
-    if (count) memcpy(moved, items, count * size);
+    if (items) memcpy(moved, items, count * size);
     *capacity = larger;
     return moved;
 }

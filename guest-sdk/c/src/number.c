@@ -180,7 +180,7 @@ static size_t shortest(char digits[17], uint64_t bits, int *point)
     }
 }
 
-/* As the Rust library `ryu` writes it, and so the SDKs of other languages. */
+/* As Rust's `serde_json` writes it, and so the SDKs of other languages. */
 size_t refrain__number_text(char *text, double value)
 {
     uint64_t bits = bits_of(value);
@@ -222,7 +222,7 @@ size_t refrain__number_text(char *text, double value)
         }
         *at++ = 'e';
         int exponent = point - 1;
-        if (exponent < 0) *at++ = '-';
+        *at++ = exponent < 0 ? '-' : '+';
         char decimal[DECIMAL_SIZE];
         const char *shown = refrain__decimal(decimal, (uint64_t)(exponent < 0 ? -exponent : exponent));
         size_t len = strlen(shown);
