@@ -1,0 +1,5 @@
+#!/bin/sh
+# Builds the example's component: build.sh OUT.wasm
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+exec "$here/../../../guest-sdk/c/build.sh" "$1" "$here"/*.c
