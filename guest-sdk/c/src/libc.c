@@ -6,6 +6,9 @@
  */
 #ifdef __wasm__
 
+/* What is declared by POSIX, and not by C. */
+#define _GNU_SOURCE
+
 #include "internal.h"
 
 #include <errno.h>
