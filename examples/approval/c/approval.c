@@ -2,8 +2,8 @@
  * Waits for a person's approval. Who is asked first is reminded until a second person is asked as well, and what nobody
  * decides in time has expired.
  *
- * Whoever may send signals may send this one, too early, too late, or without being asked; so the workflow looks at each
- * decision and says in its log why it does not count.
+ * Whoever may send signals may send this one, too early, too late, or without being asked; so the workflow looks at
+ * each decision and says in its log why it does not count.
  */
 #include <refrain.h>
 #include <string.h>
@@ -17,7 +17,8 @@ typedef struct {
 static const refrain_field REQUEST_FIELDS[] = {
     REFRAIN_FIELD(request, what, &refrain_type_string, "What is to be approved."),
     REFRAIN_FIELD(request, approver, &refrain_type_string, "Who is asked first."),
-    REFRAIN_FIELD(request, escalate_to, &refrain_type_string, "Who is asked as well when the first one does not decide."),
+    REFRAIN_FIELD(request, escalate_to, &refrain_type_string,
+                  "Who is asked as well when the first one does not decide."),
     REFRAIN_FIELD_OR(request, remind_every_ms, &refrain_type_uint64, "7200000",
                      "Milliseconds from one reminder to the next."),
     REFRAIN_FIELD_OR(request, escalate_after_ms, &refrain_type_uint64, "28800000",
@@ -148,9 +149,7 @@ static const refrain_failure *decide(const request *request, state *state)
             state->stage = refrain_string("expired");
             waits = false;
             break;
-        case CANCELED:
-            canceled = refrain_canceled(refrain_cancel_reason());
-            waits = false;
+        case CANCELED: canceled = refrain_canceled(refrain_cancel_reason()); waits = false;
         }
     }
     refrain_drop(reminder);

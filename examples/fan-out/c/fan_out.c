@@ -6,8 +6,8 @@
  * what children are for when there is much to do. A journal has an end, and is read whole when a run comes back.
  *
  * - A few at once: `refrain_join_bounded` starts the next when one has ended.
- * - Partial failures: it goes on, and each op has its own outcome. A task that fails is a number in its batch's result. A
- *   batch of which nothing can be done fails, and is a number in the result of all.
+ * - Partial failures: it goes on, and each op has its own outcome. A task that fails is a number in its batch's result.
+ * A batch of which nothing can be done fails, and is a number in the result of all.
  * - Local activities are recorded with the step that starts them, without a commit of their own. They suit tasks that
  *   are short and may well be done again when the host dies.
  *
@@ -89,8 +89,7 @@ static refrain_op *start_batch(size_t place, void *context)
 {
     const fan_out_input *all = context;
     batch_input batch = {all->source, (uint32_t)place, all->tasks, all->tasks_at_once};
-    return refrain_start_child(
-        (refrain_child){.workflow = "batch", .input = refrain_encode(&BATCH_INPUT, &batch)});
+    return refrain_start_child((refrain_child){.workflow = "batch", .input = refrain_encode(&BATCH_INPUT, &batch)});
 }
 
 static refrain_result fan_out(const void *input)
@@ -149,7 +148,7 @@ static refrain_op *start_task(size_t place, void *context)
         .local = true,
         .start_to_close = refrain_seconds(30),
         /* What fails three times within a second or two is a matter for people. */
-        .retry = &(refrain_retry){.maximum_attempts = 3},
+        .retry = {.maximum_attempts = 3},
     });
 }
 

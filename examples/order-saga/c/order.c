@@ -11,8 +11,7 @@ static const refrain_field ORDER_FIELDS[] = {
     REFRAIN_FIELD(order, sku, &refrain_type_string, "What is ordered."),
     REFRAIN_FIELD(order, quantity, &refrain_type_uint32, "How many of it."),
     REFRAIN_FIELD(order, cents, &refrain_type_uint64, "What they cost together, in cents."),
-    REFRAIN_FIELD(order, shop, &refrain_type_string,
-                  "Where the shop's services are, such as `http://127.0.0.1:8080`."),
+    REFRAIN_FIELD(order, shop, &refrain_type_string, "Where the shop's services are, such as `http://127.0.0.1:8080`."),
 };
 static const refrain_type ORDER = REFRAIN_STRICT_STRUCT("Order", order, ORDER_FIELDS);
 
@@ -30,8 +29,8 @@ static const refrain_field RECEIPT_FIELDS[] = {
 static const refrain_type RECEIPT = REFRAIN_STRUCT("Receipt", receipt, RECEIPT_FIELDS);
 
 /*
- * Each compensation is registered before its step. A step that failed may have had its effect all the same, when its answer was lost
- * or came too late; so its compensation runs too, and the shop makes nothing of undoing nothing.
+ * Each compensation is registered before its step. A step that failed may have had its effect all the same, when its
+ * answer was lost or came too late; so its compensation runs too, and the shop makes nothing of undoing nothing.
  */
 static refrain_result steps(refrain_saga *saga, void *context)
 {

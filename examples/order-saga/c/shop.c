@@ -4,7 +4,8 @@
 typedef struct {
     refrain_duration attempt; /* for one answer */
     refrain_retry retry;      /* what does not work soon is undone */
-    refrain_duration limit; /* what must not stay half done is tried as long as there is hope, and then it is for people */
+    refrain_duration
+        limit; /* what must not stay half done is tried as long as there is hope, and then it is for people */
 } patience;
 
 #define MILLIS(n) {(n) / 1000, (n) % 1000 * 1000000}
@@ -49,7 +50,7 @@ static refrain_activity request(const order *order, const char *method, const ch
         .input = input,
         .start_to_close = patience->attempt,
         .schedule_to_close = patience->limit,
-        .retry = &patience->retry,
+        .retry = patience->retry,
         .summary = refrain_text("%s %s", method, what),
     };
 }
@@ -87,7 +88,8 @@ refrain_activity shop_call_back(const order *order)
     return request(order, "DELETE", "shipments", NULL, &CALL_BACK);
 }
 
-/* The plugin says which status was answered, and has the body among the details: the shop's own reason is the end of the chain. */
+/* The plugin says which status was answered, and has the body among the details: the shop's own reason is the end of
+ * the chain. */
 static const refrain_failure *in_its_own_words(const refrain_failure *failure)
 {
     const refrain_json *why = refrain_get(refrain_get(refrain_details(failure), "body"), "error");

@@ -32,8 +32,8 @@ void refrain_bug(const char *file, int line, const char *function, const char *f
     va_end(list);
     /* All in the message and as the last call: the step is not recorded, and a host that tells more of a trap than its
      * place has this line alone. */
-    const char *text =
-        file ? refrain_text("bug at %s:%d, in %s: %s", file, line, function, message) : refrain_text("bug: %s", message);
+    const char *text = file ? refrain_text("bug at %s:%d, in %s: %s", file, line, function, message)
+                            : refrain_text("bug: %s", message);
 #ifdef __wasm__
     abi_log_write(REFRAIN_LEVEL_ERROR, text, strlen(text), NULL, 0);
 #else

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* Sizes of some records on wasm32, as wit-bindgen computes them: a struct that is laid out in another way would be read as
- * nonsense. */
+/* Sizes of some records on wasm32, as wit-bindgen computes them: a struct that is laid out in another way would be read
+ * as nonsense. */
 _Static_assert(sizeof(abi_activity) == 240, "activity.start");
 _Static_assert(sizeof(abi_child) == 224, "child.start");
 _Static_assert(sizeof(abi_run_info) == 224, "context.info");

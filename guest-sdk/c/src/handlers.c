@@ -67,15 +67,14 @@ void refrain__begin_signal(const channel *channel, const abi_payload *payload)
 {
     const refrain_signal *signal = channel->handler;
     void *input;
-    const refrain_failure *why =
-        read_input(signal->input ? signal->input : &refrain_type_any, payload, &input);
+    const refrain_failure *why = read_input(signal->input ? signal->input : &refrain_type_any, payload, &input);
     if (why) {
         refrain_log(REFRAIN_LEVEL_ERROR, REFRAIN_FIELDS({"signal", signal->name}), "signal passed over: %s",
                     refrain_failure_text(why));
         return;
     }
-    task_state *state = refrain__handle("signal", signal->name, signal->task ? signal->task : &PLAIN, input,
-                                        channel->context);
+    task_state *state =
+        refrain__handle("signal", signal->name, signal->task ? signal->task : &PLAIN, input, channel->context);
     if (!signal->task) ((plain *)state->task)->signal = signal;
 }
 
@@ -125,8 +124,8 @@ static const refrain_failure *not_handled(const char *name)
         if (i) refrain__put_text(&known, ", ");
         refrain__put_text(&known, refrain__run.update_handlers[i].update->name);
     }
-    const char *message = refrain_text("the workflow takes no update `%s` now; it takes %s", name,
-                                       refrain__take_text(&known, NULL));
+    const char *message =
+        refrain_text("the workflow takes no update `%s` now; it takes %s", name, refrain__take_text(&known, NULL));
     return refrain__failure(REFRAIN_HOST, "not-handled", message);
 }
 
@@ -136,8 +135,7 @@ static void handle_update(const abi_message *message)
     const char *name = refrain__text(message->u.update.name);
     const update_handler *handler = NULL;
     for (size_t i = 0; i < refrain__run.update_count; i++)
-        if (strcmp(refrain__run.update_handlers[i].update->name, name) == 0)
-            handler = &refrain__run.update_handlers[i];
+        if (strcmp(refrain__run.update_handlers[i].update->name, name) == 0) handler = &refrain__run.update_handlers[i];
     if (!handler) {
         reject(request, not_handled(name));
         return;
@@ -162,8 +160,8 @@ static void handle_update(const abi_message *message)
         }
     }
     abi_messages_accept(request);
-    task_state *state = refrain__handle("update", update->name, update->task ? update->task : &PLAIN, input,
-                                        handler->context);
+    task_state *state =
+        refrain__handle("update", update->name, update->task ? update->task : &PLAIN, input, handler->context);
     if (!update->task) ((plain *)state->task)->update = update;
     state->is_update = true;
     state->request = request;
@@ -216,8 +214,7 @@ static refrain_result answer(const char *name, const abi_payload *payload)
         const refrain_query *query = handler->query;
         if (strcmp(query->name, name) == 0) {
             void *input;
-            const refrain_failure *why =
-                read_input(query->input ? query->input : &refrain_type_null, payload, &input);
+            const refrain_failure *why = read_input(query->input ? query->input : &refrain_type_null, payload, &input);
             if (why) return refrain_failed(refrain_context(why, "input of query `%s`", name));
             return query->answer(input, handler->context);
         }
@@ -225,8 +222,8 @@ static refrain_result answer(const char *name, const abi_payload *payload)
         refrain__put_text(&known, query->name);
     }
     if (!known.len) refrain__put_text(&known, "none");
-    const char *message = refrain_text("the workflow answers no query `%s`; it answers %s", name,
-                                       refrain__take_text(&known, NULL));
+    const char *message =
+        refrain_text("the workflow answers no query `%s`; it answers %s", name, refrain__take_text(&known, NULL));
     return refrain_failed(refrain__failure(REFRAIN_HOST, "not-found", message));
 }
 

@@ -65,8 +65,7 @@ channel *refrain__channel(const char *name)
         if (order < 0) low = middle + 1;
         else high = middle;
     }
-    run->channels =
-        refrain__grown(run->channels, run->channel_count, &run->channel_capacity, sizeof *run->channels);
+    run->channels = refrain__grown(run->channels, run->channel_count, &run->channel_capacity, sizeof *run->channels);
     memmove(run->channels + low + 1, run->channels + low, (run->channel_count - low) * sizeof *run->channels);
     run->channel_count++;
     channel *fresh = refrain_new(channel);

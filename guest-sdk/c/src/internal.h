@@ -158,13 +158,13 @@ struct refrain_op {
     bool delivered; /* its end has come */
     bool seen;      /* and someone has looked */
     bool dropped;
-    bool with_run;  /* is asked to end when the run is */
+    bool with_run; /* is asked to end when the run is */
     bool decoded;
     const char *name; /* what was started, for words about it */
     const abi_outcome *ended;
     refrain_result outcome; /* once `decoded` */
     waiters waiters;
-    refrain_scope *scope; /* that it belongs to */
+    refrain_scope *scope;        /* that it belongs to */
     refrain_op *next, *previous; /* in its scope */
 };
 
@@ -248,11 +248,11 @@ struct refrain_task_state {
     refrain_task *task; /* null: the workflow's own function */
     bool ready;         /* in the queue of those that can go on */
     bool ended;
-    task_state *next;   /* in that queue, or among what was spawned */
+    task_state *next; /* in that queue, or among what was spawned */
     refrain_wait *wait;
     refrain_scope *scope; /* the innermost */
     waiters waiters;
-    handled *handled;   /* of a handler */
+    handled *handled; /* of a handler */
     bool is_update;
     uint64_t request;
     update_info update;

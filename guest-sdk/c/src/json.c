@@ -93,8 +93,7 @@ refrain_json *refrain_object(void)
 
 void refrain__add(refrain_json *object, const char *key, size_t len, const refrain_json *value)
 {
-    object->u.members =
-        refrain__grown(object->u.members, object->count, &object->capacity, sizeof *object->u.members);
+    object->u.members = refrain__grown(object->u.members, object->count, &object->capacity, sizeof *object->u.members);
     object->u.members[object->count++] = (member){key, len, value};
 }
 

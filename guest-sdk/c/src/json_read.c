@@ -10,7 +10,7 @@ enum { DEPTH = 128 };
 
 typedef struct {
     const char *start, *at, *end;
-    const char *why; /* what is wrong at `at`; null while nothing is */
+    const char *why;    /* what is wrong at `at`; null while nothing is */
     arguments *example; /* null: plain JSON */
     int depth;
 } reader;
@@ -225,7 +225,8 @@ static refrain_json *read_object(reader *from)
     }
     for (;;) {
         skip_space(from);
-        if (!is_quote(from)) return wrong(from, peek(from) < 0 ? "EOF while parsing an object" : "key must be a string");
+        if (!is_quote(from))
+            return wrong(from, peek(from) < 0 ? "EOF while parsing an object" : "key must be a string");
         size_t len;
         char *key = read_text(from, &len);
         if (!key) return NULL;
@@ -246,8 +247,7 @@ static refrain_json *read_object(reader *from)
 static refrain_json *read_word(reader *from, const char *word, refrain_json *value)
 {
     size_t len = strlen(word);
-    if ((size_t)(from->end - from->at) < len || memcmp(from->at, word, len) != 0)
-        return wrong(from, "expected ident");
+    if ((size_t)(from->end - from->at) < len || memcmp(from->at, word, len) != 0) return wrong(from, "expected ident");
     from->at += len;
     return value;
 }

@@ -1,8 +1,9 @@
 /*
  * The C library's own clock, sleep and randomness, led to the run's.
  *
- * The linker takes these in place of the library's, so `time(NULL)` is the run's time, `sleep(3600)` a durable timer during which
- * the workflow goes on to hear of everything, and `getentropy` gives bytes of the run's seed. None of them needs WASI then.
+ * The linker takes these in place of the library's, so `time(NULL)` is the run's time, `sleep(3600)` a durable timer
+ * during which the workflow goes on to hear of everything, and `getentropy` gives bytes of the run's seed. None of them
+ * needs WASI then.
  */
 #ifdef __wasm__
 

@@ -1,8 +1,9 @@
 /*
  * The run's arena: memory that is only ever taken.
  *
- * Compiled to WebAssembly it grows the instance's memory by itself, so that a component which does not call `malloc` has
- * none, and one that does shares nothing with it. Fresh memory is zero there, and nothing is given back, so nothing has to be cleared.
+ * Compiled to WebAssembly it grows the instance's memory by itself, so that a component which does not call `malloc`
+ * has none, and one that does shares nothing with it. Fresh memory is zero there, and nothing is given back, so nothing
+ * has to be cleared.
  */
 #include "internal.h"
 

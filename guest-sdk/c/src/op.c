@@ -17,7 +17,7 @@ refrain_op *refrain_start(refrain_activity activity)
     wire.options.schedule_to_start_timeout = refrain__to_option_duration(activity.schedule_to_start);
     wire.options.start_to_close_timeout = refrain__to_option_duration(activity.start_to_close);
     wire.options.heartbeat_timeout = refrain__to_option_duration(activity.heartbeat);
-    wire.options.retry = refrain__to_retry(activity.retry);
+    wire.options.retry = refrain__to_retry(&activity.retry);
     wire.options.cancellation = (uint8_t)activity.cancellation;
     wire.options.priority.some = activity.priority != 0;
     wire.options.priority.value = activity.priority;
@@ -61,7 +61,7 @@ refrain_op *refrain_start_child_watched(refrain_child child, refrain_op **starte
     wire.options.task_queue = refrain__to_option_string(child.task_queue);
     wire.options.execution_timeout = refrain__to_option_duration(child.execution_timeout);
     wire.options.run_timeout = refrain__to_option_duration(child.run_timeout);
-    wire.options.retry = refrain__to_retry(child.retry);
+    wire.options.retry = refrain__to_retry(&child.retry);
     wire.options.parent_close = (uint8_t)child.parent_close;
     wire.options.cancellation = (uint8_t)child.cancellation;
     for (size_t i = 0; i < refrain_count(child.memo); i++)
@@ -127,8 +127,7 @@ refrain_op *refrain_send_cancel(refrain_execution target, const char *reason)
 {
     abi_string id = refrain__to_string(target.workflow_id), why = refrain__to_string(reason);
     abi_option_string run = refrain__to_option_string(target.run_id);
-    uint64_t number =
-        abi_external_cancel(id.data, id.len, run.some, run.value.data, run.value.len, why.data, why.len);
+    uint64_t number = abi_external_cancel(id.data, id.len, run.some, run.value.data, run.value.len, why.data, why.len);
     return refrain__started(number, OP_SENT, refrain_text("cancel request to %s", shown(target)));
 }
 
@@ -167,8 +166,7 @@ bool refrain_has_ended(const refrain_op *op)
 static refrain_result of_what(const refrain_op *op, refrain_result outcome, const char *part)
 {
     switch (op->kind) {
-    case OP_ACTIVITY:
-        return part ? refrain_doing(outcome, "%s of activity `%s`", part, op->name) : outcome;
+    case OP_ACTIVITY: return part ? refrain_doing(outcome, "%s of activity `%s`", part, op->name) : outcome;
     case OP_CHILD:
     case OP_CHILD_STARTED:
         if (part && op->kind == OP_CHILD) outcome = refrain_doing(outcome, "%s", part);

@@ -3,7 +3,8 @@
  *
  * The workflow's own function is a task, too, the only one with a stack. While it waits, this code runs on top of that
  * stack, lets the others go on, and comes back to it when it is its turn and what it waits for is so. So a function of
- * plain C stands in the same queue as everything else, and the order is that of the SDKs whose languages have coroutines.
+ * plain C stands in the same queue as everything else, and the order is that of the SDKs whose languages have
+ * coroutines.
  */
 #include "internal.h"
 
@@ -97,8 +98,8 @@ static void run_task(task_state *state)
     run->current = &run->nobody;
 }
 
-/* The one place where a workflow sleeps. All that came is delivered before anything runs on, so that `refrain_try_receive`
- * misses nothing that the journal says was delivered. */
+/* The one place where a workflow sleeps. All that came is delivered before anything runs on, so that
+ * `refrain_try_receive` misses nothing that the journal says was delivered. */
 static void sleep_until_something_happens(void)
 {
     abi_events events;

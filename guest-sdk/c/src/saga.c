@@ -71,8 +71,7 @@ static refrain_result compensate(const refrain_saga *saga, const char *doing, co
         failed ? refrain_context(why, "%s (%zu of %zu compensations failed: %s%s)", doing, failed, saga->count,
                                  refrain__take_text(&names, NULL), failed > NAMED ? ", ..." : "")
                : refrain_context(why, "%s", doing);
-    return refrain_failed(
-        refrain_with_details(failure, refrain_jsonf("{'compensations': %p}", (void *)compensated)));
+    return refrain_failed(refrain_with_details(failure, refrain_jsonf("{'compensations': %p}", (void *)compensated)));
 }
 
 refrain_result refrain_run_saga(const char *doing, refrain_saga_body *body, void *context)

@@ -21,8 +21,7 @@ static refrain_json *field_schema(const refrain_field *field)
     refrain_json *schema = refrain_object();
     if (field->doc) refrain_set(schema, "description", refrain_string(field->doc));
     for (size_t i = 0; i < inner->count; i++) refrain_set(schema, inner->u.members[i].key, inner->u.members[i].value);
-    if (field->fallback)
-        refrain_set(schema, "default", refrain_parse(field->fallback, strlen(field->fallback), NULL));
+    if (field->fallback) refrain_set(schema, "default", refrain_parse(field->fallback, strlen(field->fallback), NULL));
     return schema;
 }
 

@@ -127,7 +127,8 @@ void refrain__hear(task_state *task)
     if (task->scope) hear(task->scope);
 }
 
-/* Whether something may still be seen to end by its code. What is in a shield must not be cut off, and does not come here. */
+/* Whether something may still be seen to end by its code. What is in a shield must not be cut off, and does not come
+ * here. */
 bool refrain__settle(task_state *task)
 {
     refrain_scope *scope = task->scope;

@@ -45,8 +45,8 @@ refrain_result refrain_sleep(refrain_duration duration)
 
 refrain_result refrain_sleep_until(refrain_instant deadline)
 {
-    /* Timers count from the step's time, of which the clock is ahead by what it was read before: without that, the run's time
-     * would not yet be the deadline when the timer fires. */
+    /* Timers count from the step's time, of which the clock is ahead by what it was read before: without that, the
+     * run's time would not yet be the deadline when the timer fires. */
     uint64_t ahead = (uint64_t)TICK * refrain__run.reads;
     refrain_instant now = refrain_now();
     refrain_duration left = refrain_between(now, deadline);

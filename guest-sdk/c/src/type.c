@@ -130,8 +130,7 @@ static const refrain_failure *decode_missing(const refrain_field *field, char *o
 {
     const char *fallback = field->fallback;
     if (!fallback) {
-        if (field->type->shape != REFRAIN_SHAPE_OPTION)
-            return bad(at, refrain_text("missing field `%s`", field->name));
+        if (field->type->shape != REFRAIN_SHAPE_OPTION) return bad(at, refrain_text("missing field `%s`", field->name));
         fallback = "null";
     }
     const char *wrong = NULL;

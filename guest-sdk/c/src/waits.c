@@ -3,9 +3,9 @@
  *
  * A wait is a tree. What happens wakes the leaves that are listed for it. A leaf puts itself at the end of the queue of
  * the wait around it, once, and that wakes the one around that, up to the task. The task then looks only at those that
- * were woken, in the order in which they were. That order is the order of the events that the host delivered, so that of
- * two things that happen, the one that happened first is seen first, however deep it is nested; and ten thousand waits
- * cost no more per event than one does. Nothing here depends on addresses or on time.
+ * were woken, in the order in which they were. That order is the order of the events that the host delivered, so that
+ * of two things that happen, the one that happened first is seen first, however deep it is nested; and ten thousand
+ * waits cost no more per event than one does. Nothing here depends on addresses or on time.
  */
 #include "internal.h"
 
@@ -160,8 +160,7 @@ static void prepare_in(refrain_wait *wait, refrain_wait *parent, int place)
     wait->prepared = true;
     wait->parent = parent;
     wait->place = place;
-    if (wait->kind == ON_TIMER)
-        wait->u.op.op = refrain_start_timer_named(wait->u.op.duration, wait->u.op.summary);
+    if (wait->kind == ON_TIMER) wait->u.op.op = refrain_start_timer_named(wait->u.op.duration, wait->u.op.summary);
     if (!is_group(wait)) return;
     for (size_t i = 0; i < wait->u.group.count; i++) {
         prepare_in(wait->u.group.waits[i], wait, (int)i);
@@ -491,8 +490,7 @@ refrain_result refrain_try_join(refrain_op *const *ops, size_t count)
     return try_all(all_ops(ops, count, true), ops);
 }
 
-refrain_result refrain_join_bounded(size_t limit, size_t count, refrain_starter *start, void *context,
-                                    refrain_op **ops)
+refrain_result refrain_join_bounded(size_t limit, size_t count, refrain_starter *start, void *context, refrain_op **ops)
 {
     return wait_plainly(bounded(limit, count, start, context, ops, false));
 }

@@ -25,9 +25,14 @@ abi_duration refrain__to_duration(refrain_duration duration)
     return (abi_duration){duration.seconds, duration.nanoseconds};
 }
 
+static bool is_given(refrain_duration duration)
+{
+    return duration.seconds || duration.nanoseconds;
+}
+
 abi_option_duration refrain__to_option_duration(refrain_duration duration)
 {
-    return (abi_option_duration){duration.seconds || duration.nanoseconds, refrain__to_duration(duration)};
+    return (abi_option_duration){is_given(duration), refrain__to_duration(duration)};
 }
 
 abi_payload refrain__to_payload(const refrain_json *value)
@@ -75,19 +80,21 @@ abi_outcome refrain__to_outcome(refrain_result result)
 
 abi_option_retry refrain__to_retry(const refrain_retry *retry)
 {
-    abi_option_retry wire = {.some = retry != NULL};
-    if (!retry) return wire;
+    abi_option_retry wire = {.some = is_given(retry->initial_interval) || is_given(retry->maximum_interval) ||
+                                     retry->backoff_coefficient != 0 || retry->maximum_attempts ||
+                                     retry->non_retryable[0] || retry->jitter != 0};
+    if (!wire.some) return wire;
     wire.value = (abi_retry){.initial_interval = refrain__to_duration(retry->initial_interval),
                              .backoff_coefficient = retry->backoff_coefficient,
                              .maximum_interval = refrain__to_option_duration(retry->maximum_interval),
                              .maximum_attempts = retry->maximum_attempts};
     size_t count = 0;
-    while (retry->non_retryable && retry->non_retryable[count]) count++;
+    while (count < REFRAIN_NON_RETRYABLE_MOST && retry->non_retryable[count]) count++;
     abi_string *types = refrain_new_array(abi_string, count);
     for (size_t i = 0; i < count; i++) types[i] = refrain__to_string(retry->non_retryable[i]);
     wire.value.non_retryable_error_types.items = types;
     wire.value.non_retryable_error_types.len = count;
-    if (retry->jitter) refrain__to_more(&wire.value.more, "jitter", refrain_number(retry->jitter));
+    if (retry->jitter != 0) refrain__to_more(&wire.value.more, "jitter", refrain_number(retry->jitter));
     return wire;
 }
 
@@ -129,8 +136,7 @@ static refrain_failure *from_level(uint8_t kind, abi_string type, abi_string mes
 
 const refrain_failure *refrain__from_failure(const abi_failure *wire)
 {
-    refrain_failure *failure =
-        from_level(wire->kind, wire->error_type, wire->message, wire->stack, &wire->details);
+    refrain_failure *failure = from_level(wire->kind, wire->error_type, wire->message, wire->stack, &wire->details);
     failure->non_retryable = wire->non_retryable;
     refrain_failure *last = failure;
     for (size_t i = 0; i < wire->causes.len; i++) {

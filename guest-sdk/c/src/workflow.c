@@ -50,9 +50,10 @@ static void warn_of_unread(void)
         if (of_name->first != signal) continue;
         uint64_t count = 0;
         for (const unread_signal *each = signal; each; each = each->next_of_name) count++;
-        refrain_log(REFRAIN_LEVEL_WARN,
-                    REFRAIN_FIELDS({"signal", signal->name}, {"count", refrain_text("%llu", (unsigned long long)count)}),
-                    "ended with unread signals");
+        refrain_log(
+            REFRAIN_LEVEL_WARN,
+            REFRAIN_FIELDS({"signal", signal->name}, {"count", refrain_text("%llu", (unsigned long long)count)}),
+            "ended with unread signals");
     }
 }
 
@@ -104,7 +105,8 @@ void refrain__run_workflow(const refrain_workflow *workflow, const abi_payload *
     if (refrain__run.query_count) refrain__finish_run(completion);
 }
 
-/* What is called with the parts of a completion is an import with sixteen arguments: each is that of the widest case. */
+/* What is called with the parts of a completion is an import with sixteen arguments: each is that of the widest case.
+ */
 static void finish(const abi_completion *c)
 {
     const abi_payload *p = &c->u.completed;
@@ -128,8 +130,8 @@ static void finish(const abi_completion *c)
         abi_control_finish(c->tag, o->some, S(o->value.content_type), S(o->value.data), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         return;
     default:
-        abi_control_finish(c->tag, n->workflow.some, S(n->workflow.value), S(n->input.content_type),
-                           S(n->input.data), n->newest_version, n->run_timeout.some, n->run_timeout.value.seconds,
+        abi_control_finish(c->tag, n->workflow.some, S(n->workflow.value), S(n->input.content_type), S(n->input.data),
+                           n->newest_version, n->run_timeout.some, n->run_timeout.value.seconds,
                            n->run_timeout.value.nanoseconds, P(n->unread.items), n->unread.len, P(n->more.items),
                            n->more.len);
     }
@@ -161,9 +163,8 @@ static abi_option_string schema(const refrain_type *type)
 static void add_message(abi_message_types *to, abi_message_type *items, const char *name, const char *doc,
                         const refrain_type *input, const refrain_type *output, bool answers)
 {
-    items[to->len] = (abi_message_type){.name = refrain__to_string(name),
-                                        .doc = refrain__to_string(doc),
-                                        .input_schema = schema(input)};
+    items[to->len] = (abi_message_type){
+        .name = refrain__to_string(name), .doc = refrain__to_string(doc), .input_schema = schema(input)};
     if (answers) items[to->len].output_schema = schema(output);
     to->items = items;
     to->len++;

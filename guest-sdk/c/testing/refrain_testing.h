@@ -41,7 +41,8 @@ void refrain_test_child(refrain_test *test, const char *workflow, refrain_durati
 /* There is no execution of that id: what is sent to it fails (`not-found`). Everything else arrives. */
 void refrain_test_without_execution(refrain_test *test, const char *workflow_id);
 
-/* What comes some time after the start; queries also after the run's end. Updates have the ids `update-0`, `update-1`. */
+/* What comes some time after the start; queries also after the run's end. Updates have the ids `update-0`, `update-1`.
+ */
 void refrain_test_signal(refrain_test *test, refrain_duration after, const char *name, const refrain_json *input);
 void refrain_test_query(refrain_test *test, refrain_duration after, const char *name, const refrain_json *input);
 void refrain_test_update(refrain_test *test, refrain_duration after, const char *name, const refrain_json *input);
@@ -61,8 +62,8 @@ typedef struct {
     /*
      * Commands in their order: `1 = activity greet "Ada"`, `2 = timer 10s`, `wait`, `cancel 2`, `detach 1`,
      * `3 = local activity look-up "m"`, `4, 5 = child ship "m" id="ship-7"`, `6 = signal order-7 approved true`,
-     * `7 = request-cancel order-7`, `accept update-0`, `reject update-1: why`, `complete update-0: 3`. Of activities that say
-     * so: ` task-queue="gpu" priority=1 fairness-key="t" fairness-weight=2.0`.
+     * `7 = request-cancel order-7`, `accept update-0`, `reject update-1: why`, `complete update-0: 3`. Of activities
+     * that say so: ` task-queue="gpu" priority=1 fairness-key="t" fairness-weight=2.0`.
      */
     const char *const *calls; /* ends with a null pointer */
     size_t call_count;

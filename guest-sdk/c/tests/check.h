@@ -1,5 +1,6 @@
 /*
- * What the tests of the SDK share: checks that say what is and what was expected, and the workflows' usual surroundings.
+ * What the tests of the SDK share: checks that say what is and what was expected, and the workflows' usual
+ * surroundings.
  */
 #ifndef CHECK_H
 #define CHECK_H

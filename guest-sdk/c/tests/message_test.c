@@ -66,8 +66,7 @@ static const char *of_updates(const refrain_ended *ended)
 {
     const char *all = "";
     for (size_t i = 0; i < ended->call_count; i++)
-        if (strstr(ended->calls[i], "update-"))
-            all = refrain_text("%s%s%s", all, *all ? "; " : "", ended->calls[i]);
+        if (strstr(ended->calls[i], "update-")) all = refrain_text("%s%s%s", all, *all ? "; " : "", ended->calls[i]);
     return all;
 }
 
@@ -130,8 +129,7 @@ static void an_update_that_fits_no_handler_is_rejected_and_says_why(void)
     const refrain_ended *ended = refrain_test_run(test, &ADDS, refrain_bool(false));
     CHECK_TEXT(check_outcome(ended->updates[0]), "!the workflow takes no update `multiply` now; it takes add, slow");
     CHECK_NUMBER(ended->updates[0].failure->kind, REFRAIN_HOST);
-    CHECK_TEXT(check_outcome(ended->updates[1]),
-               "!input of update `add`: invalid type: string \"one\", expected u32");
+    CHECK_TEXT(check_outcome(ended->updates[1]), "!input of update `add`: invalid type: string \"one\", expected u32");
     CHECK(ended->updates[1].failure->non_retryable);
     CHECK_TEXT(check_outcome(ended->updates[2]), "!bad luck");
     CHECK_TEXT(check_result(ended), "0");
@@ -260,8 +258,7 @@ static refrain_result takes_notes(const void *input)
     return refrain_done(seen);
 }
 
-static const refrain_workflow TAKES_NOTES = {
-    .name = "takes_notes", .input = &refrain_type_uint32, .run = takes_notes};
+static const refrain_workflow TAKES_NOTES = {.name = "takes_notes", .input = &refrain_type_uint32, .run = takes_notes};
 
 static void a_signal_handler_begins_in_the_order_of_the_signals_also_of_those_before_it(void)
 {

@@ -33,8 +33,7 @@ static void activities_start_at_the_call_and_wait_for_nobody(void)
     check_echo(test, "a", 1), check_echo(test, "b", 2), check_echo(test, "c", 1);
     const refrain_ended *ended = refrain_test_run(test, &OUT_OF_ORDER, NULL);
     CHECK_TEXT(check_result(ended), "\"a\"");
-    CHECK_TEXT(check_calls(ended),
-               "1 = activity a \"a\"; 2 = activity b \"b\"; 3 = activity c \"c\"; wait; wait");
+    CHECK_TEXT(check_calls(ended), "1 = activity a \"a\"; 2 = activity b \"b\"; 3 = activity c \"c\"; wait; wait");
 }
 
 static refrain_result routed(const void *input)
@@ -144,8 +143,7 @@ static void a_workflow_may_continue_as_new(void)
 static void an_input_that_does_not_fit_fails_for_good_and_says_why(void)
 {
     const refrain_ended *ended = refrain_test_run(refrain_test_new(), &COUNTDOWN, refrain_string("three"));
-    CHECK_TEXT(check_result(ended),
-               "!input of workflow `countdown`: invalid type: string \"three\", expected u32");
+    CHECK_TEXT(check_result(ended), "!input of workflow `countdown`: invalid type: string \"three\", expected u32");
     CHECK_TEXT(ended->failure->type, "bad-input");
     CHECK(ended->failure->non_retryable);
 }
@@ -262,10 +260,9 @@ static void a_saga_undoes_in_reverse_order_and_says_what_became_of_it(void)
     CHECK_TEXT(refrain_write(refrain_details(ended->failure), NULL),
                "{\"compensations\":[{\"undo\":\"free the car\",\"failure\":null},{\"undo\":\"free the room\","
                "\"failure\":\"the phone is busy\"},{\"undo\":\"free the seat\",\"failure\":null}]}");
-    CHECK_TEXT(check_lines(ended->log, 3),
-               "INFO undo: free the car because=book the car: none left; "
-               "INFO undo: free the room because=book the car: none left; "
-               "ERROR could not free the room: the phone is busy");
+    CHECK_TEXT(check_lines(ended->log, 3), "INFO undo: free the car because=book the car: none left; "
+                                           "INFO undo: free the room because=book the car: none left; "
+                                           "ERROR could not free the room: the phone is busy");
 }
 
 static void a_saga_that_succeeds_undoes_nothing(void)

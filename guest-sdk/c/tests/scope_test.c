@@ -102,7 +102,7 @@ static const refrain_workflow SLEEPS = {.name = "sleeps", .input = &refrain_type
 static void a_wait_that_cannot_fail_is_given_up_when_nothing_in_its_scope_is_open_any_more(void)
 {
     static const char *const CASES[][2] = {
-        {"sleeps", "!stopped"},  {"receives", "!stopped"}, {"waits", "!stopped"},
+        {"sleeps", "!stopped"},     {"receives", "!stopped"}, {"waits", "!stopped"},
         {"selects", "\"selects\""}, {"joins", "null"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {

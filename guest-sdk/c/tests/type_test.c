@@ -54,7 +54,8 @@ static void values_that_fit_are_read_and_written_alike(void)
     CHECK_NUMBER(order->limit, 10);
     CHECK(order->note == NULL);
     CHECK_TEXT(refrain_write(refrain_encode(&ORDER, order), NULL),
-               "{\"id\":-1,\"open\":true,\"weight\":2.0,\"people\":[{\"name\":\"Ada\",\"age\":36}],\"limit\":10,\"more\":[1]}");
+               "{\"id\":-1,\"open\":true,\"weight\":2.0,\"people\":[{\"name\":\"Ada\",\"age\":36}],\"limit\":10,"
+               "\"more\":[1]}");
     const char *note = "soon";
     order->note = &note;
     CHECK(strstr(refrain_write(refrain_encode(&ORDER, order), NULL), "\"note\":\"soon\",\"limit\"") != NULL);
@@ -103,8 +104,7 @@ static void schemas_tell_types_docs_defaults_and_what_is_required(void)
     CHECK_TEXT(refrain_schema(&refrain_type_null),
                "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"null\",\"type\":\"null\"}");
     static const refrain_type OWN = REFRAIN_ANY_WITH_SCHEMA("{\"enum\": [\"a\"]}");
-    CHECK_TEXT(refrain_schema(&OWN),
-               "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"enum\":[\"a\"]}");
+    CHECK_TEXT(refrain_schema(&OWN), "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"enum\":[\"a\"]}");
 }
 
 const check_test TYPE_TESTS[] = {

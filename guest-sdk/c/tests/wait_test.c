@@ -51,8 +51,8 @@ static refrain_result nests(const void *input)
     (void)input;
     refrain_op *timer = refrain_start_timer(refrain_seconds(5));
     uint32_t n = 0;
-    int which = refrain_select(refrain_any(refrain_on_signal(&DONE, &n), refrain_after(refrain_days(1))),
-                               refrain_on(timer));
+    int which =
+        refrain_select(refrain_any(refrain_on_signal(&DONE, &n), refrain_after(refrain_days(1))), refrain_on(timer));
     return refrain_done(refrain_jsonf("[%d, %u]", which, n));
 }
 
@@ -113,7 +113,8 @@ static void signals_wait_for_their_reader_in_order_and_unread_ones_are_warned_of
 {
     static const int AT[][2] = {{1, 1}, {2, 2}, {20, 3}, {20, 4}, {20, 5}};
     refrain_test *test = refrain_test_new();
-    for (int i = 0; i < 5; i++) refrain_test_signal(test, refrain_seconds((uint64_t)AT[i][0]), "done", refrain_int(AT[i][1]));
+    for (int i = 0; i < 5; i++)
+        refrain_test_signal(test, refrain_seconds((uint64_t)AT[i][0]), "done", refrain_int(AT[i][1]));
     refrain_test_signal(test, refrain_seconds(3), "other", NULL);
     refrain_test_signal(test, refrain_seconds(3), "done", refrain_string("no number"));
     const refrain_ended *ended = refrain_test_run(test, &COUNTS, NULL);
@@ -332,8 +333,7 @@ static void what_tasks_have_open_at_the_end_is_left_to_the_host(void)
 {
     refrain_test *test = refrain_test_new();
     check_echo(test, "a", 9);
-    CHECK_TEXT(check_calls(refrain_test_run(test, &LEAVES_A_TASK, NULL)),
-               "1 = timer 1s; 2 = activity a \"a\"; wait");
+    CHECK_TEXT(check_calls(refrain_test_run(test, &LEAVES_A_TASK, NULL)), "1 = timer 1s; 2 = activity a \"a\"; wait");
 }
 
 /* Conditions */

@@ -8,8 +8,7 @@
 /* The activity that fails for good. */
 static refrain_activity broken(const char *input)
 {
-    return (refrain_activity){
-        .name = "broken", .input = refrain_string(input), .start_to_close = refrain_seconds(10)};
+    return (refrain_activity){.name = "broken", .input = refrain_string(input), .start_to_close = refrain_seconds(10)};
 }
 
 static refrain_result retries(const void *input)
@@ -19,7 +18,7 @@ static refrain_result retries(const void *input)
         .name = "flaky",
         .input = refrain_jsonf("{'fail_times': 2}"),
         .start_to_close = refrain_seconds(10),
-        .retry = &(refrain_retry){.initial_interval = refrain_millis(10), .maximum_attempts = 5},
+        .retry = {.initial_interval = refrain_millis(10), .maximum_attempts = 5},
     }));
     refrain_result stopped = refrain_doing(refrain_call(broken("abc123")), "stop container abc123");
     return refrain_doing(stopped, "stop-and-snapshot for container abc123");

@@ -27,10 +27,10 @@ extern const refrain_type SPAN;
 refrain_activity echo(const refrain_json *input);
 
 /* Workflows, by the file that has them. */
-extern const refrain_workflow SEQUENCE, PARALLEL, FAN_OUT;                    /* activities.c */
-extern const refrain_workflow TIMER, READS, LOG;                              /* context.c */
-extern const refrain_workflow RETRIES, SAGA, BUG;                             /* failures.c */
+extern const refrain_workflow SEQUENCE, PARALLEL, FAN_OUT;                     /* activities.c */
+extern const refrain_workflow TIMER, READS, LOG;                               /* context.c */
+extern const refrain_workflow RETRIES, SAGA, BUG;                              /* failures.c */
 extern const refrain_workflow CHILD, CONTINUE_AS_NEW, CANCEL_CLEANUP, PATCHED; /* lives.c */
-extern const refrain_workflow SELECT, QUERY, UPDATE;                          /* messages.c */
+extern const refrain_workflow SELECT, QUERY, UPDATE;                           /* messages.c */
 
 #endif

@@ -72,7 +72,14 @@ typedef struct {
  */
 void refrain_log(refrain_level level, const refrain_log_field *fields, const char *format, ...) REFRAIN_PRINTF(3, 4);
 
-#define REFRAIN_FIELDS(...) (const refrain_log_field[]){__VA_ARGS__, {NULL, NULL}}
+#define REFRAIN_FIELDS(...)     \
+    (const refrain_log_field[]) \
+    {                           \
+        __VA_ARGS__,            \
+        {                       \
+            NULL, NULL          \
+        }                       \
+    }
 
 #define refrain_log_debug(...) refrain_log(REFRAIN_LEVEL_DEBUG, NULL, __VA_ARGS__)
 #define refrain_log_info(...) refrain_log(REFRAIN_LEVEL_INFO, NULL, __VA_ARGS__)

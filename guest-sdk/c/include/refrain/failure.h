@@ -25,9 +25,9 @@ typedef struct refrain_failure refrain_failure;
 
 struct refrain_failure {
     refrain_failure_kind kind;
-    const char *type;    /* what failed, for programs: `ConnectionRefused`, `start-to-close` */
-    const char *message; /* what this level was doing */
-    const char *stack;   /* of the code that failed, for people; may be empty */
+    const char *type;         /* what failed, for programs: `ConnectionRefused`, `start-to-close` */
+    const char *message;      /* what this level was doing */
+    const char *stack;        /* of the code that failed, for people; may be empty */
     const char *details_type; /* the content type of `details` */
     const char *details;      /* data for programs, null if there are none: see `refrain_details` */
     size_t details_len;
@@ -64,8 +64,8 @@ const refrain_json *refrain_details(const refrain_failure *failure);
 
 /* What comes of something: a value, or a failure. */
 typedef struct {
-    const refrain_json *value;      /* null is the value `null` */
-    const refrain_failure *failure; /* null where it went well */
+    const refrain_json *value;       /* null is the value `null` */
+    const refrain_failure *failure;  /* null where it went well */
     const struct refrain_next *next; /* how a workflow goes on as a new run, see workflow.h; else null */
 } refrain_result;
 
@@ -84,18 +84,18 @@ refrain_result refrain_doing(refrain_result result, const char *format, ...) REF
  *     const refrain_json *room;
  *     REFRAIN_TRY(room, refrain_doing(refrain_call(book_room(guest)), "book the room"));
  */
-#define REFRAIN_TRY(variable, result)                                   \
-    do {                                                                \
-        refrain_result refrain_tried_ = (result);                       \
-        if (refrain_tried_.failure) return refrain_tried_;              \
-        (variable) = refrain_tried_.value;                              \
+#define REFRAIN_TRY(variable, result)                      \
+    do {                                                   \
+        refrain_result refrain_tried_ = (result);          \
+        if (refrain_tried_.failure) return refrain_tried_; \
+        (variable) = refrain_tried_.value;                 \
     } while (0)
 
 /* As REFRAIN_TRY, for what has no value that is of use. */
-#define REFRAIN_CHECK(result)                                           \
-    do {                                                                \
-        refrain_result refrain_tried_ = (result);                       \
-        if (refrain_tried_.failure) return refrain_tried_;              \
+#define REFRAIN_CHECK(result)                              \
+    do {                                                   \
+        refrain_result refrain_tried_ = (result);          \
+        if (refrain_tried_.failure) return refrain_tried_; \
     } while (0)
 
 /*
@@ -105,7 +105,7 @@ refrain_result refrain_doing(refrain_result result, const char *format, ...) REF
  */
 #define REFRAIN_BUG(...) refrain_bug(__FILE__, __LINE__, __func__, __VA_ARGS__)
 
-void refrain_bug(const char *file, int line, const char *function, const char *format, ...) REFRAIN_PRINTF(4, 5)
-    REFRAIN_NORETURN;
+void refrain_bug(const char *file, int line, const char *function, const char *format, ...)
+    REFRAIN_PRINTF(4, 5) REFRAIN_NORETURN;
 
 #endif

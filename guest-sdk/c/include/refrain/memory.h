@@ -36,8 +36,9 @@ void *refrain_alloc_array(size_t count, size_t size);
 #define refrain_new_array(T, count) ((T *)refrain_alloc_array((count), sizeof(T)))
 
 /*
- * A text, put together as by `printf`: of its conversions d i u c s g and %, with the flags 0 and -, a width, a precision of s,
- * and the lengths l, ll, z, j and h. `%g` writes the shortest number that reads back as the same. Others are a bug.
+ * A text, put together as by `printf`: of its conversions d i u c s g and %, with the flags 0 and -, a width, a
+ * precision of s, and the lengths l, ll, z, j and h. `%g` writes the shortest number that reads back as the same.
+ * Others are a bug.
  */
 char *refrain_text(const char *format, ...) REFRAIN_PRINTF(1, 2);
 

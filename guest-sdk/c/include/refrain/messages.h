@@ -27,11 +27,12 @@ typedef struct {
 } refrain_signal;
 
 /*
- * Waits for the next signal and reads it into `out`, which may be null. One whose input does not fit is passed over, with an error in the
- * run's log: who sends nonsense must not be able to end a workflow. Fails in a canceled scope alone.
+ * Waits for the next signal and reads it into `out`, which may be null. One whose input does not fit is passed over,
+ * with an error in the run's log: who sends nonsense must not be able to end a workflow. Fails in a canceled scope
+ * alone.
  *
- * Signals that come while nobody waits are kept. Those that are unread when the run continues as new are the first that the
- * next one gets; in any other case they end with the run, and a warning in its log says so.
+ * Signals that come while nobody waits are kept. Those that are unread when the run continues as new are the first that
+ * the next one gets; in any other case they end with the run, and a warning in its log says so.
  */
 refrain_result refrain_receive(const refrain_signal *signal, void *out);
 
@@ -48,7 +49,7 @@ void refrain_handle_signal(const refrain_signal *signal, void *context);
 typedef struct {
     const char *name;
     const char *doc;
-    const refrain_type *input; /* null: `refrain_type_null` */
+    const refrain_type *input;  /* null: `refrain_type_null` */
     const refrain_type *output; /* for people; null: any */
     refrain_result (*answer)(const void *input, void *context);
 } refrain_query;
@@ -66,7 +67,7 @@ void refrain_handle_query(const refrain_query *query, void *context);
 typedef struct {
     const char *name;
     const char *doc;
-    const refrain_type *input; /* null: `refrain_type_any` */
+    const refrain_type *input;  /* null: `refrain_type_any` */
     const refrain_type *output; /* for people; null: any */
     /* Null lets every one in whose input fits. Only looks: it changes nothing, and starts nothing. */
     const refrain_failure *(*validate)(const void *input, void *context);
@@ -76,9 +77,9 @@ typedef struct {
 } refrain_update;
 
 /*
- * Handles the update from now on. Call it before the first wait, as updates do not wait for a handler: one for which there is
- * none is rejected (`not-handled`), and so is one whose input does not fit. They are handled when everything that could
- * go on has run, in their order, each up to where it waits.
+ * Handles the update from now on. Call it before the first wait, as updates do not wait for a handler: one for which
+ * there is none is rejected (`not-handled`), and so is one whose input does not fit. They are handled when everything
+ * that could go on has run, in their order, each up to where it waits.
  */
 void refrain_handle_update(const refrain_update *update, void *context);
 
@@ -91,7 +92,8 @@ const char *refrain_current_update(const char **name);
  */
 bool refrain_handlers_finished(void *unused);
 
-/* Whether someone asked this run to end early, and why (else null). Nothing is canceled by itself: see `refrain_or_canceled`. */
+/* Whether someone asked this run to end early, and why (else null). Nothing is canceled by itself: see
+ * `refrain_or_canceled`. */
 bool refrain_cancel_requested(void);
 const char *refrain_cancel_reason(void);
 

@@ -39,13 +39,16 @@ void refrain_cancel(refrain_op *op, const char *reason);
  */
 void refrain_drop(refrain_op *op);
 
+/* How many types of failures a retry policy names at most. */
+enum { REFRAIN_NON_RETRYABLE_MOST = 8 };
+
 /* When and how often the host tries again; all zero is without end, 1 s to 100 s apart. */
 typedef struct {
     refrain_duration initial_interval; /* from the first failure to the second attempt; zero: 1 s */
     double backoff_coefficient;        /* how much longer each interval is than the one before, at least 1; zero: 2 */
     refrain_duration maximum_interval; /* the longest interval; zero: a hundred times the first */
     uint32_t maximum_attempts;         /* the first one included; zero: no limit */
-    const char *const *non_retryable;  /* failures of these types end the attempts; ends with a null pointer */
+    const char *non_retryable[REFRAIN_NON_RETRYABLE_MOST]; /* failures of these types end the attempts */
     double jitter; /* each interval is shortened by a random part of at most this share of it, 0 to 1 */
 } refrain_retry;
 
@@ -67,14 +70,14 @@ typedef struct {
     refrain_duration schedule_to_close; /* at most so long for all attempts together */
     refrain_duration schedule_to_start; /* at most so long until a worker takes it; not retried */
     refrain_duration heartbeat;         /* an attempt that is silent for longer is retried */
-    const refrain_retry *retry;         /* null: the default */
+    refrain_retry retry;                /* all zero: without end, 1 s to 100 s apart */
     refrain_cancellation cancellation;
     bool cancel_with_run; /* when someone asks the run to end, ask the activity too, and wait for what comes of it */
-    bool local;           /* run by the host itself at once, before the step that starts it is durable: for short work that
-                             does no harm twice or in vain. Queue, priority and fairness are without effect. */
-    uint8_t priority;     /* 1 (first) to 5; zero: 3. Of what waits in a task queue, lower numbers start first. */
+    bool local;       /* run by the host itself at once, before the step that starts it is durable: for short work that
+                         does no harm twice or in vain. Queue, priority and fairness are without effect. */
+    uint8_t priority; /* 1 (first) to 5; zero: 3. Of what waits in a task queue, lower numbers start first. */
     const char *task_queue;   /* null: the run's own */
-    const char *fairness_key; /* whose turn it takes in its queue, for example a tenant's; null: that of all without one */
+    const char *fairness_key; /* whose turn it takes in its queue, for example a tenant's; null: of all without one */
     double fairness_weight;   /* how large the share of that key is, 0.001 to 1000; zero: 1 */
     const char *summary;      /* one line for people who read the history */
 } refrain_activity;
@@ -101,11 +104,11 @@ typedef struct {
     const refrain_json *input;
     const char *id; /* its workflow id; null: one that nothing else has. One in use is a failure (`already-exists`). */
     refrain_id_reuse id_reuse;
-    const char *component; /* that has the workflow, in its current version; null: this run's own, else the only one */
-    const char *task_queue;              /* of its activities; null: this run's */
-    refrain_duration execution_timeout;  /* for all its runs together */
-    refrain_duration run_timeout;        /* for each of its runs */
-    const refrain_retry *retry;          /* null: a run that failed is not followed by another */
+    const char *component;  /* that has the workflow, in its current version; null: this run's own, else the only one */
+    const char *task_queue; /* of its activities; null: this run's */
+    refrain_duration execution_timeout; /* for all its runs together */
+    refrain_duration run_timeout;       /* for each of its runs */
+    refrain_retry retry;                /* all zero: a run that failed is not followed by another */
     refrain_parent_close parent_close;
     refrain_cancellation cancellation;
     bool cancel_with_run;     /* as of an activity */
@@ -117,8 +120,8 @@ typedef struct {
 refrain_op *refrain_start_child(refrain_child child);
 
 /*
- * As `refrain_start_child`, with a second op in `*started`: its result is `{"workflow_id": ..., "run_id": ...}` once the
- * child exists. It costs the run a wait of its own.
+ * As `refrain_start_child`, with a second op in `*started`: its result is `{"workflow_id": ..., "run_id": ...}` once
+ * the child exists. It costs the run a wait of its own.
  */
 refrain_op *refrain_start_child_watched(refrain_child child, refrain_op **started);
 

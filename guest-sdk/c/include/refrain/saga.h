@@ -11,9 +11,9 @@
  *
  *     return refrain_run_saga("book the trip", book, trip);
  *
- * Register a compensation *before* the step that it undoes: a step that fails half way is undone, too. So write compensations
- * that do no harm when there is nothing to undo. Each is tried again by its own retry policy, and the next begins when
- * it has ended; so let it try hard, but not for ever, or those before it never come.
+ * Register a compensation *before* the step that it undoes: a step that fails half way is undone, too. So write
+ * compensations that do no harm when there is nothing to undo. Each is tried again by its own retry policy, and the
+ * next begins when it has ended; so let it try hard, but not for ever, or those before it never come.
  */
 #ifndef REFRAIN_SAGA_H
 #define REFRAIN_SAGA_H
@@ -35,7 +35,8 @@ typedef refrain_result refrain_saga_body(refrain_saga *saga, void *context);
  */
 refrain_result refrain_run_saga(const char *doing, refrain_saga_body *body, void *context);
 
-/* Registers an activity that undoes the next step; it is started only if the saga fails. */
+/* Registers an activity that undoes the next step; it is started only if the saga fails. What it points to must live
+ * until then. */
 void refrain_undo(refrain_saga *saga, const char *name, refrain_activity activity);
 
 /* As `refrain_undo`, for what takes more than one activity. `context` must live until the saga's end. */

@@ -7,8 +7,8 @@
  * 1. Each of them that is still open is asked to end, in the order in which they were started.
  * 2. What would be started in it from then on has failed at once as canceled. Nobody else hears of it.
  * 3. Its code goes on: it sees the failures, and may clean up in a shield.
- * 4. Timers and signals have no failure to see. So when nothing that belongs to the scope is open any more and everything that
- *    could go on has run, a wait that would go on is given up: it fails as canceled, with the reason.
+ * 4. Timers and signals have no failure to see. So when nothing that belongs to the scope is open any more and
+ * everything that could go on has run, a wait that would go on is given up: it fails as canceled, with the reason.
  *
  * Scopes nest: one that is begun in another is canceled with it. A saga's body is such a scope, and its compensations
  * are shielded. What is sent to other executions, and timers, belong to no scope. A task has none but its own.

@@ -34,10 +34,10 @@
 #include "wait.h"
 
 struct refrain_task {
-    const void *input;    /* of the signal or update that it handles; else null */
-    void *context;        /* what the handler was set with, or `refrain_spawn` was given */
+    const void *input;     /* of the signal or update that it handles; else null */
+    void *context;         /* what the handler was set with, or `refrain_spawn` was given */
     refrain_result result; /* by REFRAIN_RETURN; what an update's sender gets */
-    int waited;           /* what `refrain_wait_for` would have given for its last wait */
+    int waited;            /* what `refrain_wait_for` would have given for its last wait */
     /* The SDK's own: */
     int resume;
     const struct refrain_task_type *type;
@@ -57,36 +57,36 @@ refrain_task *refrain_spawn(const refrain_task_type *type, void *context);
 /* Whether it has ended. */
 bool refrain_task_ended(const refrain_task *task);
 
-#define REFRAIN_BEGIN(task)         \
-    switch ((task)->resume) {       \
+#define REFRAIN_BEGIN(task)   \
+    switch ((task)->resume) { \
     case 0:
 
-#define REFRAIN_END(task)           \
-    }                               \
+#define REFRAIN_END(task) \
+    }                     \
     refrain_task_end((task), (refrain_result){0})
 
 /* Ends the task. */
-#define REFRAIN_RETURN(task, value)              \
-    do {                                         \
-        refrain_task_end((task), (value));       \
-        return;                                  \
+#define REFRAIN_RETURN(task, value)        \
+    do {                                   \
+        refrain_task_end((task), (value)); \
+        return;                            \
     } while (0)
 
 /* Waits; `(task)->waited` then says for which, as `refrain_wait_for` would. */
-#define REFRAIN_WAIT(task, wait)                        \
-    do {                                                \
-        refrain_task_begin_wait((task), (wait));        \
-        (task)->resume = __LINE__;                      \
-        REFRAIN_FALLTHROUGH_                            \
-    case __LINE__:                                      \
-        if (!refrain_task_may_go_on(task)) return;      \
+#define REFRAIN_WAIT(task, wait)                   \
+    do {                                           \
+        refrain_task_begin_wait((task), (wait));   \
+        (task)->resume = __LINE__;                 \
+        REFRAIN_FALLTHROUGH_                       \
+    case __LINE__:                                 \
+        if (!refrain_task_may_go_on(task)) return; \
     } while (0)
 
 /* Waits for the end of an op, and puts its outcome into `variable`. `op` is evaluated twice. */
-#define REFRAIN_AWAIT(task, variable, op)               \
-    do {                                                \
-        REFRAIN_WAIT((task), refrain_on(op));           \
-        (variable) = refrain_outcome(op);               \
+#define REFRAIN_AWAIT(task, variable, op)     \
+    do {                                      \
+        REFRAIN_WAIT((task), refrain_on(op)); \
+        (variable) = refrain_outcome(op);     \
     } while (0)
 
 /* The outcome of an op that has ended. */

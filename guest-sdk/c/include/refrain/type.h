@@ -40,9 +40,9 @@ typedef struct {
     const char *name;
     const refrain_type *type;
     size_t offset;
-    const char *doc;     /* for people who start the workflow; may be null */
+    const char *doc;      /* for people who start the workflow; may be null */
     const char *fallback; /* JSON that stands for it where it is not given; null: it must be given */
-    bool unless_null;    /* is not written where it is null */
+    bool unless_null;     /* is not written where it is null */
 } refrain_field;
 
 struct refrain_type {
@@ -68,8 +68,7 @@ extern const refrain_type refrain_type_string;
 #define REFRAIN_COUNT_(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A field that must be there. */
-#define REFRAIN_FIELD(T, member, of, text) \
-    {.name = #member, .type = (of), .offset = offsetof(T, member), .doc = (text)}
+#define REFRAIN_FIELD(T, member, of, text) {.name = #member, .type = (of), .offset = offsetof(T, member), .doc = (text)}
 
 /* A field for which JSON stands where it is not given. */
 #define REFRAIN_FIELD_OR(T, member, of, json, text) \
@@ -77,17 +76,24 @@ extern const refrain_type refrain_type_string;
 
 /* A struct, and one that refuses members that it does not know. */
 #define REFRAIN_STRUCT(name, T, table) \
-    {.shape = REFRAIN_SHAPE_STRUCT, .size = sizeof(T), .title = (name), .fields = (table), \
+    {.shape = REFRAIN_SHAPE_STRUCT,    \
+     .size = sizeof(T),                \
+     .title = (name),                  \
+     .fields = (table),                \
      .field_count = REFRAIN_COUNT_(table)}
 #define REFRAIN_STRICT_STRUCT(name, T, table) \
-    {.shape = REFRAIN_SHAPE_STRUCT, .size = sizeof(T), .title = (name), .fields = (table), \
-     .field_count = REFRAIN_COUNT_(table), .strict = true}
+    {.shape = REFRAIN_SHAPE_STRUCT,           \
+     .size = sizeof(T),                       \
+     .title = (name),                         \
+     .fields = (table),                       \
+     .field_count = REFRAIN_COUNT_(table),    \
+     .strict = true}
 
 /* The C type of a list, and its description by that of its items. */
-#define REFRAIN_LIST(T)  \
-    struct {             \
-        const T *items;  \
-        size_t count;    \
+#define REFRAIN_LIST(T) \
+    struct {            \
+        const T *items; \
+        size_t count;   \
     }
 #define REFRAIN_LIST_OF(of) {.shape = REFRAIN_SHAPE_LIST, .size = sizeof(REFRAIN_LIST(void)), .element = (of)}
 

@@ -50,7 +50,8 @@ refrain_wait *refrain_first_of(refrain_wait *const *waits, size_t count);
 /* All of `count` waits. */
 refrain_wait *refrain_all_of(refrain_wait *const *waits, size_t count);
 
-#define REFRAIN_WAITS_(...) (refrain_wait *const[]){__VA_ARGS__}, sizeof((refrain_wait *const[]){__VA_ARGS__}) / sizeof(refrain_wait *)
+#define REFRAIN_WAITS_(...) \
+    (refrain_wait *const[]){__VA_ARGS__}, sizeof((refrain_wait *const[]){__VA_ARGS__}) / sizeof(refrain_wait *)
 
 #define refrain_any(...) refrain_any_of(REFRAIN_WAITS_(__VA_ARGS__))
 #define refrain_first(...) refrain_first_of(REFRAIN_WAITS_(__VA_ARGS__))
@@ -95,7 +96,8 @@ typedef refrain_op *refrain_starter(size_t place, void *context);
  * Starts `count` ops and waits for all of them, at most `limit` at once: the next is started when one has ended. `ops`
  * has room for all of them.
  */
-refrain_result refrain_join_bounded(size_t limit, size_t count, refrain_starter *start, void *context, refrain_op **ops);
+refrain_result refrain_join_bounded(size_t limit, size_t count, refrain_starter *start, void *context,
+                                    refrain_op **ops);
 
 /* As `refrain_join_bounded`, up to the first that fails; those that have not ended are dropped then. */
 refrain_result refrain_try_join_bounded(size_t limit, size_t count, refrain_starter *start, void *context,

@@ -16,8 +16,9 @@ typedef struct {
     const refrain_type *input;  /* null: `refrain_type_null` */
     const refrain_type *output; /* for people; null: any */
     /*
-     * Its code. `input` points to a value of the C type of `input`; an input that does not fit fails the run (`bad-input`) before
-     * it comes here. What it returns is how the run ends; a failure of kind canceled after a cancel request ends it as canceled.
+     * Its code. `input` points to a value of the C type of `input`; an input that does not fit fails the run
+     * (`bad-input`) before it comes here. What it returns is how the run ends; a failure of kind canceled after a
+     * cancel request ends it as canceled.
      */
     refrain_result (*run)(const void *input);
     /* For people who may send them; each list ends with a null pointer. */
@@ -28,13 +29,24 @@ typedef struct {
 } refrain_workflow;
 
 /* The lists of a workflow: `.signals = REFRAIN_SIGNALS(&GO, &STOP)`. */
-#define REFRAIN_SIGNALS(...) (const refrain_signal *const[]){__VA_ARGS__, NULL}
-#define REFRAIN_QUERIES(...) (const refrain_query *const[]){__VA_ARGS__, NULL}
-#define REFRAIN_UPDATES(...) (const refrain_update *const[]){__VA_ARGS__, NULL}
+#define REFRAIN_SIGNALS(...)        \
+    (const refrain_signal *const[]) \
+    {                               \
+        __VA_ARGS__, NULL           \
+    }
+#define REFRAIN_QUERIES(...)       \
+    (const refrain_query *const[]) \
+    {                              \
+        __VA_ARGS__, NULL          \
+    }
+#define REFRAIN_UPDATES(...)        \
+    (const refrain_update *const[]) \
+    {                               \
+        __VA_ARGS__, NULL           \
+    }
 
 /* Makes the module a component of these workflows: `REFRAIN_COMPONENT(&ORDER, &REFUND)`. Once in a module. */
-#define REFRAIN_COMPONENT(...)                                                             \
-    const refrain_workflow *const refrain_workflows[] = {__VA_ARGS__, NULL};
+#define REFRAIN_COMPONENT(...) const refrain_workflow *const refrain_workflows[] = {__VA_ARGS__, NULL};
 
 extern const refrain_workflow *const refrain_workflows[];
 
@@ -47,8 +59,8 @@ typedef struct refrain_next {
 } refrain_next;
 
 /*
- * Ends this run and goes on as a new one with a short journal: same id, new input. Signals and updates that this run has not read
- * go to the next one. What handlers have begun ends with this run: see `refrain_handlers_finished`.
+ * Ends this run and goes on as a new one with a short journal: same id, new input. Signals and updates that this run
+ * has not read go to the next one. What handlers have begun ends with this run: see `refrain_handlers_finished`.
  *
  *     return refrain_continue_as_new((refrain_next){.input = refrain_uint(round + 1)});
  */
