@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "../src/internal.h"
 #include "check.h"
 
 static void texts_are_put_together_as_by_printf(void)
@@ -41,9 +42,48 @@ static void a_chain_reads_as_one_sentence_and_context_keeps_kind_and_type(void)
     CHECK(!refrain_context(NULL, "nothing failed") && !refrain_is_timeout(NULL));
 }
 
+static void a_retry_policy_is_given_when_any_of_it_is(void)
+{
+    CHECK(!refrain__to_retry(&(refrain_retry){0}).some);
+    refrain_retry retry = {.maximum_interval = refrain_seconds(9), .non_retryable = {"A", "B"}, .jitter = 0.25};
+    abi_option_retry wire = refrain__to_retry(&retry);
+    CHECK(wire.some && wire.value.maximum_interval.some && !wire.value.maximum_attempts);
+    CHECK_NUMBER(wire.value.maximum_interval.value.seconds, 9);
+    CHECK_NUMBER(wire.value.non_retryable_error_types.len, 2);
+    CHECK_TEXT(wire.value.non_retryable_error_types.items[1].data, "B");
+    CHECK_NUMBER(wire.value.more.len, 1);
+    CHECK_TEXT(wire.value.more.items[0].name.data, "jitter");
+    CHECK_TEXT(wire.value.more.items[0].value.data.data, "0.25");
+    CHECK(refrain__to_retry(&(refrain_retry){.backoff_coefficient = 1}).some);
+}
+
+static void failures_survive_the_way_to_the_host_and_back(void)
+{
+    const refrain_failure *why = refrain_with_details(refrain_fail("Torn", "torn"), refrain_int(7));
+    const refrain_failure *sent = refrain_non_retryable(refrain_context(refrain_context(why, "pull"), "move"));
+    abi_failure wire = refrain__to_failure(sent);
+    CHECK_NUMBER(wire.causes.len, 2);
+    const refrain_failure *got = refrain__from_failure(&wire);
+    CHECK_TEXT(refrain_failure_text(got), "move: pull: torn");
+    CHECK(got->non_retryable && !got->cause->details && got->cause->cause->details_len == 1);
+    CHECK_NUMBER(refrain_as_int(refrain_details(got)), 7);
+}
+
+static void what_is_no_json_says_so(void)
+{
+    abi_payload payload = {{"text/plain", 10}, {"hi", 2}};
+    CHECK_TEXT(check_outcome(refrain__from_payload(&payload)),
+               "!the payload is `text/plain`, expected `application/json`");
+    payload.content_type = (abi_string){"application/json", 16};
+    CHECK_TEXT(check_outcome(refrain__from_payload(&payload)), "!expected value at line 1 column 1");
+}
+
 const check_test TEXT_TESTS[] = {
     TEST(texts_are_put_together_as_by_printf),
     TEST(memory_is_zero_and_stays),
     TEST(a_chain_reads_as_one_sentence_and_context_keeps_kind_and_type),
+    TEST(a_retry_policy_is_given_when_any_of_it_is),
+    TEST(failures_survive_the_way_to_the_host_and_back),
+    TEST(what_is_no_json_says_so),
     {0},
 };

@@ -55,7 +55,7 @@ static const refrain_query REMINDERS = {
     .answer = tell_reminders,
 };
 
-static refrain_result {{ident}}(const void *input)
+static refrain_result run(const void *input)
 {
     const request *request = input;
     if (!request->what[strspn(request->what, " \t\r\n")])
@@ -85,7 +85,7 @@ static const refrain_workflow WORKFLOW = {
     .doc = "Asks for something, and reminds until someone decides.",
     .input = &REQUEST,
     .output = &OUTCOME,
-    .run = {{ident}},
+    .run = run,
     .signals = REFRAIN_SIGNALS(&DECIDE),
     .queries = REFRAIN_QUERIES(&REMINDERS),
 };
