@@ -19,7 +19,7 @@ struct Stage {
 ///
 /// Each cargo command selects the whole workspace: another selection could turn on other features in dependencies, and
 /// compile wasmtime once more for them.
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     Stage { name: "format", what: "the code is formatted", run: format },
     Stage { name: "lint", what: "clippy has nothing to say", run: lint },
     Stage { name: "guests", what: "the examples compile for wasm32", run: guests::build },
@@ -30,6 +30,11 @@ const STAGES: [Stage; 9] = [
     },
     Stage { name: "build", what: "everything compiles", run: build },
     Stage { name: "python", what: "the Python worker is formatted, typed and tested", run: python_worker },
+    Stage {
+        name: "sdks",
+        what: "the SDKs of the other languages are formatted and tested",
+        run: languages::check_all,
+    },
     Stage { name: "test", what: "unit, conformance, end-to-end and documentation tests", run: test },
     Stage { name: "doc", what: "the documentation builds without warnings", run: doc },
     Stage { name: "examples", what: "each example does what it should on a fresh host", run: examples },

@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::guests;
-use crate::process::heading;
+use crate::process::{self, heading};
 use crate::workspace::Workspace;
 
 mod build;
@@ -19,6 +20,9 @@ mod table;
 mod toolchain;
 
 pub(crate) use page::{print, write};
+
+/// The script with all checks of an SDK.
+const CHECKS: &str = "check.sh";
 
 /// A language with an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +123,22 @@ pub(crate) fn build_all(ws: &Workspace) -> Result<()> {
     for language in Language::ALL {
         if let Err(missing) = build_one(ws, language)? {
             println!("    NOT CHECKED: workflows in {}; {missing}", language.title());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the checks of each language's SDK, and of what is written with it, that this machine has tools for. Rust's are
+/// those of the workspace.
+pub(crate) fn check_all(ws: &Workspace) -> Result<()> {
+    for language in Language::ALL.into_iter().filter(|language| *language != Language::Rust) {
+        let script = ws.root.join("guest-sdk").join(language.name()).join(CHECKS);
+        match toolchain::find(ws, language)? {
+            Ok(toolchain) => {
+                process::run(Command::new(&script).envs(toolchain.env))
+                    .with_context(|| format!("check the SDK for {}", language.title()))?;
+            }
+            Err(missing) => println!("    NOT CHECKED: the SDK for {}; {missing}", language.title()),
         }
     }
     Ok(())
