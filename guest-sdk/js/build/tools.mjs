@@ -1,0 +1,44 @@
+/** Finds the npm packages that the builder needs. */
+import { createRequire } from "node:module";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** The SDK's own directory. */
+export const SDK = resolve(fileURLToPath(import.meta.url), "../..");
+
+/** Where `wit/` is: beside the SDK's sources in a project, at the top in Refrain's own repository. */
+export function witDirectory() {
+  const places = [join(SDK, "wit"), resolve(SDK, "../../wit")];
+  const found = places.find((place) => existsSync(join(place, "world.wit")));
+  if (found === undefined) throw new Error(`there is no WIT package in ${places.join(" or ")}`);
+  return found;
+}
+
+/** Where packages are looked for: `$REFRAIN_NODE_MODULES` if that is set, else where the SDK and the project have them. */
+function roots() {
+  const given = process.env.REFRAIN_NODE_MODULES;
+  return given ? [join(resolve(given), "_")] : [join(SDK, "package.json"), join(process.cwd(), "package.json")];
+}
+
+function find(path) {
+  for (const root of roots()) {
+    try {
+      return createRequire(root).resolve(path);
+    } catch (error) {
+      if (error.code !== "MODULE_NOT_FOUND") throw error;
+    }
+  }
+  const name = /^(@[^/]+\/)?[^/]+/.exec(path)[0];
+  throw new Error(`the npm package ${name} is not installed: run \`npm ci\` (looked in ${roots().map((root) => join(root, "..")).join(", ")})`);
+}
+
+/** Imports a package. */
+export async function load(name) {
+  return await import(pathToFileURL(find(name)).href);
+}
+
+/** The script that a package runs as a command. */
+export function commandOf(name, path) {
+  return join(find(`${name}/package.json`), "..", path);
+}
