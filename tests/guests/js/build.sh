@@ -5,4 +5,4 @@
 set -eu
 case $1 in /*) out=$1 ;; *) out=$PWD/$1 ;; esac
 cd "$(dirname "$0")"
-exec node ../../../guest-sdk/js/build/cli.mjs workflows.ts --output "$out" ${REFRAIN_BUILD_FLAGS:-}
+exec node ../../../guest-sdk/js/build/cli.mjs src/index.ts --output "$out"
