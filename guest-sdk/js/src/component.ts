@@ -37,10 +37,11 @@ export function component(exported: Readonly<Record<string, unknown>>): Definiti
       if (workflow === undefined) {
         return failed(Failure.of("host", "not-found", `this component has no workflow \`${name}\``));
       }
-      const completion = run(() => call(workflow, input));
       // Returning ends the run as well, and every query after that.
-      if (queries.areHandled()) finish(completion);
-      return completion;
+      return run(
+        () => call(workflow, input),
+        (completion) => queries.areHandled() && finish(completion),
+      );
     },
   };
 }

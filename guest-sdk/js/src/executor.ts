@@ -14,9 +14,11 @@ import { beginStep } from "./time";
 import { openUpdates } from "./updates";
 import type { Completion, UnreadSignal } from "./wire";
 
-/** Runs `main` to its end. What else is under way ends with it: what that has open is the host's to end. */
-export function run(main: () => Promise<Completion>): Completion {
-  const place = root();
+/**
+ * Runs `main` to its end, and hands its completion to `over` as code of the run still. What else is under way ends with
+ * it: what that has open is the host's to end.
+ */
+export function run(main: () => Promise<Completion>, over: (completion: Completion) => void): Completion {
   jobs.reset();
   resetUnhandled();
   openBugs();
@@ -24,9 +26,16 @@ export function run(main: () => Promise<Completion>): Completion {
   queries.openQueries();
   openUpdates();
   conditions.openConditions();
-  openHandlers(place);
+  openHandlers();
   beginStep();
+  return jobs.within(root(), () => {
+    const completion = handOn(runToEnd(main));
+    over(completion);
+    return completion;
+  });
+}
 
+function runToEnd(main: () => Promise<Completion>): Completion {
   let workflow: DurablePromise<Completion> | undefined;
   /** The workflow has ended, or cannot go on: nothing else runs then. */
   const over = (): boolean => bug() !== undefined || workflow?.isPending() === false;
@@ -41,27 +50,27 @@ export function run(main: () => Promise<Completion>): Completion {
   };
 
   inbox.makeReady(() => {
-    workflow = jobs.within(place, main) as DurablePromise<Completion>;
+    workflow = main() as DurablePromise<Completion>;
     workflow.markHandled();
   });
   for (;;) {
     for (let start = inbox.takeReady(); start !== undefined; start = inbox.takeReady()) {
       start();
       const completion = settle();
-      if (completion !== undefined) return handOn(completion);
+      if (completion !== undefined) return completion;
     }
     const looked = conditions.toLookAt();
     for (const one of looked) {
       if (!conditions.isLooking(one)) continue;
       one.look();
       const completion = settle();
-      if (completion !== undefined) return handOn(completion);
+      if (completion !== undefined) return completion;
     }
     if (looked.length > 0) continue;
     // One after the other, so that each sees what those before it have done.
     if (handleNextUpdate()) {
       const completion = settle();
-      if (completion !== undefined) return handOn(completion);
+      if (completion !== undefined) return completion;
       continue;
     }
     trapForUnhandledBugs();

@@ -3,7 +3,7 @@ import { changed } from "./conditions";
 import { fatal } from "./bugs";
 import { Failure } from "./failure";
 import { makeReady } from "./inbox";
-import { within, type Context } from "./jobs";
+import { mustBeInRun, within, type Context } from "./jobs";
 import { log } from "./log";
 import { DurablePromise } from "./promise";
 import type { Update } from "./wire";
@@ -18,14 +18,12 @@ interface Running {
 
 let running = new Map<string, Running>();
 let updates: Update[] = [];
-let place: Context | undefined;
 let handleUpdate: ((update: Update) => void) | undefined;
 
-/** A new run begins: forgets everything. Handlers are code of `root`, whoever has set them. */
-export function openHandlers(root: Context): void {
+/** Forgets everything: a new run begins. */
+export function openHandlers(): void {
   running = new Map();
   updates = [];
-  place = root;
   handleUpdate = undefined;
 }
 
@@ -53,7 +51,10 @@ export function handleNextUpdate(): boolean {
   return true;
 }
 
-/** Runs a handler when it is its turn. It counts as under way from now on. */
+/**
+ * Runs a handler when it is its turn. It counts as under way from now on. Whoever has set it, it is no code of theirs:
+ * it ends neither with them nor with their scope.
+ */
 export function runHandler(kind: Handled, name: string, body: () => unknown, update?: Context["update"]): void {
   const key = `${kind} ${name}`;
   const entry = running.get(key) ?? { kind, name, count: 0 };
@@ -63,7 +64,8 @@ export function runHandler(kind: Handled, name: string, body: () => unknown, upd
     entry.count -= 1;
   };
   makeReady(() => {
-    const begun = within(place && { ...place, update }, () => DurablePromise.try(body));
+    const place = mustBeInRun("a handler");
+    const begun = within({ ...place, update }, () => DurablePromise.try(body));
     void begun.then(ended, (error: unknown) => {
       ended();
       if (!(error instanceof Failure)) return fatal(error);

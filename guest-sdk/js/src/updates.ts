@@ -97,10 +97,10 @@ function handleOne({ request, updateId, name, input }: Wire): void {
   const begin = handlers.get(name);
   if (begin === undefined) return messages.reject(request, notHandled(name).toWire());
   const info: UpdateInfo = { id: updateId, name };
-  const place = current();
+  const place = mustBeInRun("an update");
   let work: () => Promise<Payload>;
   try {
-    work = within(place && { ...place, update: info }, () => begin(input));
+    work = within({ ...place, update: info }, () => begin(input));
   } catch (error) {
     if (error instanceof Failure) return messages.reject(request, error.toWire());
     return fatal(error);
