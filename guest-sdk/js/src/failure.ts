@@ -112,6 +112,11 @@ export class Failure extends Error {
     });
   }
 
+  /** The same failure with `why` at the end of its chain. */
+  causedBy(why: unknown): Failure {
+    return Failure.fromWire({ ...this.wire, causes: [...this.wire.causes, ...under(Failure.from(why))] });
+  }
+
   /** The same failure with these details. */
   withDetails(details: unknown): Failure {
     return Failure.fromWire({ ...this.wire, details: encodeOr(details, (why) => why.toString()) });

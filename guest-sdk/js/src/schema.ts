@@ -92,7 +92,21 @@ export const s = {
  * `anyOf`), `minimum`, `maximum`, `minLength`, `maxLength`, `minItems` and `maxItems`.
  */
 export function check<T>(schema: Schema<T>, value: unknown): T {
-  return checkAt(schema, value, "") as T;
+  try {
+    return checkAt(schema, value, "") as T;
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    const { path, why } = error;
+    throw new Failure(path === "" ? why : `field \`${path}\`: ${why}`, { type: "bad-json" });
+  }
+}
+
+/** What does not fit, where, and why. */
+class Misfit {
+  constructor(
+    readonly path: string,
+    readonly why: string,
+  ) {}
 }
 
 function checkAt(schema: Schema, value: unknown, path: string): unknown {
@@ -101,14 +115,14 @@ function checkAt(schema: Schema, value: unknown, path: string): unknown {
   const { type, enum: values } = schema as { type?: unknown; enum?: readonly unknown[] };
   if (type !== undefined && !(Array.isArray(type) ? type : [type]).some((type) => isOf(type, value))) {
     const expected = Array.isArray(type) ? type.join(" or ") : String(type);
-    throw misfit(path, `invalid type: ${shown(value)}, expected ${expected}`);
+    throw new Misfit(path, `invalid type: ${shown(value)}, expected ${expected}`);
   }
   if (values !== undefined && !values.includes(value)) {
     const expected = values.map((value) => JSON.stringify(value)).join(", ");
-    throw misfit(path, `invalid value: ${shown(value)}, expected one of ${expected}`);
+    throw new Misfit(path, `invalid value: ${shown(value)}, expected one of ${expected}`);
   }
   if ("const" in schema && schema["const"] !== value) {
-    throw misfit(path, `invalid value: ${shown(value)}, expected ${JSON.stringify(schema["const"])}`);
+    throw new Misfit(path, `invalid value: ${shown(value)}, expected ${JSON.stringify(schema["const"])}`);
   }
   checkBounds(schema, value, path);
   if (Array.isArray(value)) return checkItems(schema, value, path);
@@ -117,17 +131,17 @@ function checkAt(schema: Schema, value: unknown, path: string): unknown {
 }
 
 function checkAny(alternatives: readonly Schema[], value: unknown, path: string): unknown {
-  const failures: unknown[] = [];
+  let closest: Misfit | undefined;
   for (const alternative of alternatives) {
     try {
       return checkAt(alternative, value, path);
     } catch (error) {
-      failures.push(error);
+      if (!(error instanceof Misfit)) throw error;
+      // The one that came furthest into the value says most.
+      if (closest === undefined || error.path.length > closest.path.length) closest = error;
     }
   }
-  // The one that came furthest says most.
-  const depth = (error: unknown) => (error instanceof Failure ? error.message.length : 0);
-  throw failures.sort((a, b) => depth(b) - depth(a))[0] ?? misfit(path, "nothing fits here");
+  throw closest ?? new Misfit(path, "nothing fits here");
 }
 
 function checkBounds(schema: Schema, value: unknown, path: string): void {
@@ -143,7 +157,7 @@ function checkBounds(schema: Schema, value: unknown, path: string): void {
     const bound = schema[keyword];
     if (measure === undefined || typeof bound !== "number") continue;
     if (below ? measure < bound : measure > bound) {
-      throw misfit(path, `invalid value: ${shown(value)}, expected at ${below ? "least" : "most"} ${bound}${what}`);
+      throw new Misfit(path, `invalid value: ${shown(value)}, expected at ${below ? "least" : "most"} ${bound}${what}`);
     }
   }
 }
@@ -153,28 +167,26 @@ function checkItems(schema: Schema, value: unknown[], path: string): unknown {
   return items === undefined ? value : value.map((item, index) => checkAt(items, item, `${path}[${index}]`));
 }
 
+/** Properties in the order of the schema, so that what is written again is always written alike; then the others. */
 function checkProperties(schema: Schema, value: object, path: string): unknown {
   const properties = (schema["properties"] ?? {}) as Readonly<Record<string, Schema>>;
   const required = (schema["required"] ?? []) as readonly string[];
   const others = schema["additionalProperties"] as Schema | boolean | undefined;
+  const given = value as Readonly<Record<string, unknown>>;
   const at = (key: string) => (path === "" ? key : `${path}.${key}`);
   const checked: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value)) {
-    const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
-    if (property !== undefined) {
-      checked[key] = checkAt(property, field, at(key));
-    } else if (others === false) {
-      const known = Object.keys(properties).map((name) => `\`${name}\``);
-      throw misfit(path, `unknown field \`${key}\`, expected ${known.length ? known.join(", ") : "none"}`);
-    } else {
-      checked[key] = typeof others === "object" ? checkAt(others, field, at(key)) : field;
-    }
-  }
-  for (const key of required) {
-    if (!Object.hasOwn(value, key)) throw misfit(path, `missing field \`${key}\``);
-  }
   for (const [key, property] of Object.entries(properties)) {
-    if (!Object.hasOwn(checked, key) && "default" in property) checked[key] = property["default"];
+    if (Object.hasOwn(given, key)) checked[key] = checkAt(property, given[key], at(key));
+    else if (required.includes(key)) throw new Misfit(path, `missing field \`${key}\``);
+    else if ("default" in property) checked[key] = property["default"];
+  }
+  for (const [key, field] of Object.entries(given)) {
+    if (Object.hasOwn(properties, key)) continue;
+    if (others === false) {
+      const known = Object.keys(properties).map((name) => `\`${name}\``);
+      throw new Misfit(path, `unknown field \`${key}\`, expected ${known.length > 0 ? known.join(", ") : "none"}`);
+    }
+    checked[key] = typeof others === "object" ? checkAt(others, field, at(key)) : field;
   }
   return checked;
 }
@@ -201,8 +213,4 @@ function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? "undefined";
   const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
   return value === null ? "null" : `${typeof value} ${short}`;
-}
-
-function misfit(path: string, why: string): Failure {
-  return new Failure(path === "" ? why : `field \`${path}\`: ${why}`, { type: "bad-json" });
 }
