@@ -18,7 +18,6 @@ Options:
   -o, --output <FILE>  The component; \`dist/<ENTRY's name>.wasm\` unless given
       --no-check       Do not check types (they are if there is a tsconfig.json, by the project's own tsc)
       --size           Take the smaller and slower build of the engine
-      --stub-wasi      Import nothing but Refrain's own interfaces
   -h, --help           Print help
 `;
 
@@ -29,7 +28,6 @@ function options() {
       output: { type: "string", short: "o" },
       "no-check": { type: "boolean" },
       size: { type: "boolean" },
-      "stub-wasi": { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
   });
@@ -53,7 +51,7 @@ function checkTypes() {
 try {
   const { entry, output, values } = options();
   if (!values["no-check"] && existsSync(resolve("tsconfig.json"))) checkTypes();
-  const built = await build({ entry, output, size: values.size ?? false, stubWasi: values["stub-wasi"] ?? false });
+  const built = await build({ entry, output, size: values.size ?? false });
   if (built.warnings !== "") process.stderr.write(`${built.warnings}\n`);
   process.stdout.write(`${output}: ${built.bytes} bytes, ${built.script} of them your code and the SDK's\n`);
 } catch (error) {

@@ -3,23 +3,22 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { bundle } from "./bundle.mjs";
 import { lineTable } from "./lines.mjs";
-import { load, witDirectory } from "./tools.mjs";
+import { load, WIT } from "./tools.mjs";
 
 /**
- * @param {{ entry: string, output: string, root?: string, stubWasi?: boolean, size?: boolean }} options
+ * @param {{ entry: string, output: string, root?: string, size?: boolean }} options
  * @returns {Promise<{ bytes: number, script: number, warnings: string }>}
  */
-export async function build({ entry, output, root = process.cwd(), stubWasi = false, size = false }) {
+export async function build({ entry, output, root = process.cwd(), size = false }) {
   const { code, map, warnings } = await bundle(entry);
   const script = code + lineTable(map, root);
   const { componentize } = await load("componentize-qjs");
   const { component } = await componentize({
-    witPath: witDirectory(),
+    witPath: WIT,
     world: "workflow",
     jsSource: script,
     sync: true,
     optSize: size,
-    stubWasi,
   });
   mkdirSync(dirname(resolve(output)), { recursive: true });
   writeFileSync(output, component);

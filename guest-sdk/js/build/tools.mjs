@@ -1,19 +1,13 @@
 /** Finds the npm packages that the builder needs. */
 import { createRequire } from "node:module";
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The SDK's own directory. */
 export const SDK = resolve(fileURLToPath(import.meta.url), "../..");
 
-/** Where `wit/` is: beside the SDK's sources in a project, at the top in Refrain's own repository. */
-export function witDirectory() {
-  const places = [join(SDK, "wit"), resolve(SDK, "../../wit")];
-  const found = places.find((place) => existsSync(join(place, "world.wit")));
-  if (found === undefined) throw new Error(`there is no WIT package in ${places.join(" or ")}`);
-  return found;
-}
+/** The contract that the SDK stands on: beside it in Refrain's repository, and in what `refrain new` writes. */
+export const WIT = resolve(SDK, "../../wit");
 
 /** Where packages are looked for: `$REFRAIN_NODE_MODULES` if that is set, else where the SDK and the project have them. */
 function roots() {
@@ -30,7 +24,7 @@ function find(path) {
     }
   }
   const name = /^(@[^/]+\/)?[^/]+/.exec(path)[0];
-  throw new Error(`the npm package ${name} is not installed: run \`npm ci\` (looked in ${roots().map((root) => join(root, "..")).join(", ")})`);
+  throw new Error(`the npm package ${name} is not installed: run \`npm install\` (looked in ${roots().map((root) => join(root, "..")).join(", ")})`);
 }
 
 /** Imports a package. */
