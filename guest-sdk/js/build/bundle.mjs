@@ -25,7 +25,7 @@ const sdk = {
  * runs its own promises from a queue that nobody can drain.
  *
  * @param {string} entry The project's file that exports the workflows.
- * @param {{ format?: "esm" | "cjs" }} options
+ * @param {{ format?: "esm" | "cjs" }} options `cjs` is for tests, which see bugs as they are.
  * @returns {Promise<{ code: string, map: { sources: string[], mappings: string }, warnings: string }>}
  */
 export async function bundle(entry, { format = "esm" } = {}) {
@@ -36,8 +36,8 @@ export async function bundle(entry, { format = "esm" } = {}) {
   const contents = [
     `import ${from("src/globals.ts")};`,
     `import * as workflows from ${JSON.stringify(path)};`,
-    `import { component } from ${from("src/component.ts")};`,
-    `export const definition = component(workflows);`,
+    `import { component, trapping } from ${from("src/component.ts")};`,
+    `export const definition = ${format === "esm" ? "trapping(component(workflows))" : "component(workflows)"};`,
   ].join("\n");
   const result = await esbuild.build({
     stdin: { contents, resolveDir: dirname(path), sourcefile: "refrain-entry.ts", loader: "ts" },

@@ -48,12 +48,12 @@ function* lines(mappings) {
 const NOBODYS = -1;
 
 /**
- * Code that tells the SDK where the lines of the bundle are from, to be put behind the bundle.
+ * Runs of lines that follow each other in a source: the first line in the bundle, the source's number, the line there.
  *
  * @param {{ sources: string[], mappings: string }} map
  * @param {string} root The directory that people call sources relative to.
  */
-export function lineTable(map, root) {
+function table(map, root) {
   const sources = [];
   const numbers = map.sources.map((source) => {
     const name = sourceName(source, root);
@@ -70,5 +70,23 @@ export function lineTable(map, root) {
     if (!follows) runs.push([at, source, line]);
     before = { source, line };
   }
+  return { sources, runs };
+}
+
+/** Code that tells the SDK where the lines of the bundle are from, to be put behind the bundle. */
+export function lineTable(map, root) {
+  const { sources, runs } = table(map, root);
   return `\n__refrainLines(${JSON.stringify(sources)}, ${JSON.stringify(runs.flat().join(" "))});\n`;
+}
+
+/** The same for a text of the builder, which has met an error while the bundle was loaded. */
+export function inSources(text, map, root) {
+  const { sources, runs } = table(map, root);
+  const shown = text.split("\n").flatMap((line) => {
+    const place = /^(\s*at .*?\(?)componentize-qjs:user\.js:(\d+)(?::\d+)?(\)?)$/.exec(line);
+    if (place === null) return [line];
+    const [first, source, there] = runs.findLast(([first]) => first <= Number(place[2]));
+    return source === NOBODYS ? [] : [`${place[1]}${sources[source]}:${there + Number(place[2]) - first}${place[3]}`];
+  });
+  return shown.join("\n").trimEnd();
 }

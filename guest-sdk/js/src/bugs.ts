@@ -31,11 +31,12 @@ export function bug(): { readonly error: unknown } | undefined {
   return found;
 }
 
-/** Writes it to the run's log, and traps. */
+/** Writes what was thrown out of a run to its log, and traps. */
 export function trap(error: unknown): never {
   // All in the message and as the last call: the step is not recorded, and the host shows this line.
   logs.write("error", describe(error), []);
-  throw error;
+  // Whatever leaves the export traps; the engine adds what it is, so let that be short.
+  throw "the error above";
 }
 
 /** The error with its whole traceback, and that of its causes. */

@@ -1,4 +1,5 @@
 /** From the workflows of a project to what a component exports. */
+import { trap } from "./bugs";
 import { finish, run } from "./executor";
 import { encodeFor, Failure } from "./failure";
 import { requestedToCancel } from "./inbox";
@@ -42,6 +43,20 @@ export function component(exported: Readonly<Record<string, unknown>>): Definiti
         () => call(workflow, input),
         (completion) => queries.areHandled() && finish(completion),
       );
+    },
+  };
+}
+
+/** The same for a host, which learns of a bug by a trap. */
+export function trapping({ describe, run }: Definition): Definition {
+  return {
+    describe,
+    run: (workflow, input) => {
+      try {
+        return run(workflow, input);
+      } catch (error) {
+        return trap(error);
+      }
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Runs a workflow: one event after the other, each as far as it leads, and waits when nothing can go on. */
-import { bug, describe as describeBug, openBugs, trap } from "./bugs";
+import { bug, describe as describeBug, openBugs } from "./bugs";
 import * as conditions from "./conditions";
 import { Failure } from "./failure";
 import { deliverUpdate, handleNextUpdate, openHandlers, unfinishedHandlers } from "./handlers";
@@ -15,7 +15,7 @@ import { openUpdates } from "./updates";
 import type { Completion, UnreadSignal } from "./wire";
 
 /**
- * Runs `main` to its end, and hands its completion to `over` as code of the run still. What else is under way ends with
+ * Runs `main` to its end (throws the bug, if one keeps it from that), and hands its completion to `over` as code of the run still. What else is under way ends with
  * it: what that has open is the host's to end.
  */
 export function run(main: () => Promise<Completion>, over: (completion: Completion) => void): Completion {
@@ -43,9 +43,9 @@ function runToEnd(main: () => Promise<Completion>): Completion {
   const settle = (): Completion | undefined => {
     jobs.drain(over);
     const found = bug();
-    if (found !== undefined) trap(found.error);
+    if (found !== undefined) throw found.error;
     const end = workflow?.settled();
-    if (end?.status === "rejected") trap(end.reason);
+    if (end?.status === "rejected") throw end.reason;
     return end?.value;
   };
 
@@ -73,7 +73,7 @@ function runToEnd(main: () => Promise<Completion>): Completion {
       if (completion !== undefined) return completion;
       continue;
     }
-    trapForUnhandledBugs();
+    throwUnhandledBugs();
     wait();
   }
 }
@@ -95,10 +95,10 @@ function wait(): void {
 }
 
 /** As the language's own rule: an error that nobody looks at is not passed over. */
-function trapForUnhandledBugs(): void {
+function throwUnhandledBugs(): void {
   for (const reason of unhandledReasons()) {
     // A failure may still be waited for: it is what became of work that was started early.
-    if (!(reason instanceof Failure)) trap(reason);
+    if (!(reason instanceof Failure)) throw reason;
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import "./globals.types";
 import { fatal } from "./bugs";
+import { clone } from "./clone";
 import { DurableDate } from "./date";
 import { info, random, randomBytes, uuid } from "./info";
 import { enqueue, current, within } from "./jobs";
@@ -130,6 +131,8 @@ class Utf8Decoder {
 }
 define("TextEncoder", Utf8Encoder);
 define("TextDecoder", Utf8Decoder);
+
+define("structuredClone", clone);
 
 // When something is collected is nobody's promise, and must not be seen.
 delete (globalThis as { FinalizationRegistry?: unknown }).FinalizationRegistry;

@@ -29,6 +29,8 @@ declare global {
   function clearTimeout(id: number | undefined): void;
   function clearInterval(id: number | undefined): void;
   function queueMicrotask(callback: () => unknown): void;
+  /** Of data: objects, arrays, maps, sets, dates, bytes, errors, and what is none of them but a primitive value. */
+  function structuredClone<T>(value: T): T;
   function atob(base64: string): string;
   function btoa(bytes: string): string;
 

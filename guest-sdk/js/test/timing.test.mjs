@@ -104,6 +104,7 @@ test("the language's own clock, timers, randomness and console lead to the run",
     bytes: true,
     performance: true,
     text: "häßlich € 𝄞",
+    clone: [true, true, true, true, true],
   });
   assert.deepEqual(ended.log, ['INFO took 2500 {"ms":true}']);
   assert.deepEqual(ended.calls.slice(0, 3), ["1 = timer 1s", "cancel 1", "detach 1"]);

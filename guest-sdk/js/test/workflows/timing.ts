@@ -117,6 +117,27 @@ export const reads = workflow({ name: "reads" }, async () => {
   return [a < b, uuid() !== uuid(), dice >= 0 && dice < 1, info().workflow];
 });
 
+function clones(): boolean[] {
+  const shared = { n: 1 };
+  const value = { a: [shared, shared], map: new Map([[1, new Set([2])]]), at: new Date(7), bytes: new Uint8Array([1]) };
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+  const [copy, looped] = [structuredClone(value), structuredClone(loop)];
+  let refused = false;
+  try {
+    structuredClone(() => {});
+  } catch {
+    refused = true;
+  }
+  return [
+    JSON.stringify(copy) === JSON.stringify(value) && copy.a !== value.a,
+    copy.a[0] === copy.a[1] && copy.a[0] !== shared,
+    copy.map.get(1)?.has(2) === true && copy.at.getTime() === 7 && copy.bytes[0] === 1,
+    looped.self === looped,
+    refused,
+  ];
+}
+
 export const globals = workflow({ name: "globals" }, async () => {
   const order: unknown[] = [];
   const begun = new Date();
@@ -141,6 +162,7 @@ export const globals = workflow({ name: "globals" }, async () => {
     bytes: bytes[0] !== bytes[1],
     performance: performance.now() >= 2_500,
     text: new TextDecoder().decode(new TextEncoder().encode("häßlich € 𝄞")),
+    clone: clones(),
   };
 });
 
