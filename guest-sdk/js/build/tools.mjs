@@ -1,4 +1,5 @@
 /** Finds the npm packages that the builder needs. */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -6,8 +7,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 /** The SDK's own directory. */
 export const SDK = resolve(fileURLToPath(import.meta.url), "../..");
 
-/** The contract that the SDK stands on: beside it in Refrain's repository, and in what `refrain new` writes. */
-export const WIT = resolve(SDK, "../../wit");
+/** The contract that the SDK stands on: at the top in Refrain's repository, in the SDK's folder where `refrain new` put it. */
+export const WIT = [join(SDK, "wit"), resolve(SDK, "../../wit")].find((folder) => existsSync(join(folder, "world.wit")));
 
 /** Where packages are looked for: `$REFRAIN_NODE_MODULES` if that is set, else where the SDK and the project have them. */
 function roots() {
