@@ -85,7 +85,7 @@ export function inSources(text, map, root) {
   const shown = text.split("\n").flatMap((line) => {
     const place = /^(\s*at .*?\(?)componentize-qjs:user\.js:(\d+)(?::\d+)?(\)?)$/.exec(line);
     if (place === null) return [line];
-    const [first, source, there] = runs.findLast(([first]) => first <= Number(place[2]));
+    const [first, source, there] = runs.findLast(([first]) => first <= Number(place[2])) ?? [0, NOBODYS, 0];
     return source === NOBODYS ? [] : [`${place[1]}${sources[source]}:${there + Number(place[2]) - first}${place[3]}`];
   });
   return shown.join("\n").trimEnd();

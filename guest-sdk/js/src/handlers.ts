@@ -6,6 +6,7 @@ import { makeReady } from "./inbox";
 import { mustBeInRun, within, type Context } from "./jobs";
 import { log } from "./log";
 import { DurablePromise } from "./promise";
+import { Queue } from "./queue";
 import type { Update } from "./wire";
 
 export type Handled = "signal" | "update";
@@ -17,13 +18,13 @@ interface Running {
 }
 
 let running = new Map<string, Running>();
-let updates: Update[] = [];
+let updates = new Queue<Update>();
 let handleUpdate: ((update: Update) => void) | undefined;
 
 /** Forgets everything: a new run begins. */
 export function openHandlers(): void {
   running = new Map();
-  updates = [];
+  updates = new Queue();
   handleUpdate = undefined;
 }
 

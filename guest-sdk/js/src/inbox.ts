@@ -8,6 +8,7 @@
  */
 import { waits } from "./host";
 import { runHandler } from "./handlers";
+import { Queue } from "./queue";
 import { LOST, Wait } from "./wait";
 import type { Event, Message, Outcome, Payload, UnreadSignal } from "./wire";
 
@@ -20,16 +21,21 @@ export type Unwanted =
 
 export type SignalHandler = (input: Payload) => (() => unknown) | undefined;
 
+/** A signal that can be given back. */
+export interface Taken {
+  /** Its place among all signals that came. */
+  readonly place: number;
+  readonly input: Payload;
+}
+
 interface Channel {
-  /** Each with its place among all signals that came. */
-  unread: { readonly place: number; readonly input: Payload }[];
+  readonly unread: Queue<Taken>;
   readonly waiting: Set<() => void>;
   handler: SignalHandler | undefined;
 }
 
 /** What events have set going, in their order. */
-let ready: (() => void)[] = [];
-let nextReady = 0;
+let ready = new Queue<() => void>();
 const ops = new Map<number, Op<unknown>>();
 const channels = new Map<string, Channel>();
 let arrivals = 0;
@@ -38,8 +44,7 @@ const cancelListeners = new Set<(reason: string) => void>();
 
 /** Forgets everything: a new run begins. */
 export function open(): void {
-  ready = [];
-  nextReady = 0;
+  ready = new Queue();
   ops.clear();
   channels.clear();
   arrivals = 0;
@@ -49,7 +54,7 @@ export function open(): void {
 
 /** The run has ended. Returns the signals that were not read, in the order in which they came. */
 export function close(): UnreadSignal[] {
-  const unread = [...channels].flatMap(([name, channel]) => channel.unread.map((signal) => ({ name, ...signal })));
+  const unread = [...channels].flatMap(([name, channel]) => channel.unread.drain().map((signal) => ({ name, ...signal })));
   return unread.sort((a, b) => a.place - b.place).map(({ name, input }) => ({ name, input }));
 }
 
@@ -60,14 +65,7 @@ export function makeReady(start: () => void): void {
 
 /** Takes what was set going first. */
 export function takeReady(): (() => void) | undefined {
-  const start = ready[nextReady];
-  if (start === undefined) return undefined;
-  nextReady += 1;
-  if (nextReady === ready.length) {
-    ready = [];
-    nextReady = 0;
-  }
-  return start;
+  return ready.shift();
 }
 
 /** Takes an event in. */
@@ -146,7 +144,7 @@ export class Op<T> extends Wait<T> {
 function channelOf(name: string): Channel {
   let channel = channels.get(name);
   if (channel === undefined) {
-    channel = { unread: [], waiting: new Set(), handler: undefined };
+    channel = { unread: new Queue(), waiting: new Set(), handler: undefined };
     channels.set(name, channel);
   }
   return channel;
@@ -157,12 +155,6 @@ function wakeReceivers(channel: Channel): void {
     if (channel.unread.length === 0) return;
     receiver();
   }
-}
-
-/** A signal that was taken, and can be given back. */
-export interface Taken {
-  readonly place: number;
-  readonly input: Payload;
 }
 
 export function hasUnread(name: string): boolean {
@@ -177,8 +169,8 @@ export function takeSignal(name: string): Taken | undefined {
 /** Gives back a signal that nobody has looked at. */
 export function giveSignalBack(name: string, signal: Taken): void {
   const { unread } = channelOf(name);
-  const later = unread.findIndex((other) => other.place > signal.place);
-  unread.splice(later === -1 ? unread.length : later, 0, signal);
+  const all = [...unread.drain(), signal];
+  for (const one of all.sort((a, b) => a.place - b.place)) unread.push(one);
 }
 
 /** Calls `receiver` when there are signals of that name, after those who waited before. */
@@ -193,10 +185,8 @@ export function stopWaitingForSignal(name: string, receiver: () => void): void {
 /** From now on `handler` gets the signals of that name, beginning with those that are unread. */
 export function handleSignal(name: string, handler: SignalHandler): void {
   const channel = channelOf(name);
-  const { unread } = channel;
-  channel.unread = [];
   channel.handler = handler;
-  for (const { input } of unread) handle(name, handler, input);
+  for (const { input } of channel.unread.drain()) handle(name, handler, input);
 }
 
 function handle(name: string, handler: SignalHandler, input: Payload): void {

@@ -5,6 +5,7 @@
  * the point where the engine would. So the SDK has a queue of its own: `await` compiles to it, and the executor
  * knows when it is empty, which is when a workflow can do nothing more until something happens.
  */
+import { Queue } from "./queue";
 import type { Region } from "./region";
 import type { UpdateInfo } from "./updates";
 
@@ -18,8 +19,7 @@ export interface Context {
 
 type Job = () => void;
 
-let queue: Job[] = [];
-let next = 0;
+let queue = new Queue<Job>();
 let context: Context | undefined;
 
 /** Puts a job at the end. */
@@ -29,19 +29,15 @@ export function enqueue(job: Job): void {
 
 /** Runs jobs, first come, first served, until none is left or `stop` says so after one of them. */
 export function drain(stop: () => boolean): void {
-  while (next < queue.length) {
-    const job = queue[next++] as Job;
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     job();
     if (stop()) return;
   }
-  queue = [];
-  next = 0;
 }
 
 /** Forgets all jobs: a new run begins. */
 export function reset(): void {
-  queue = [];
-  next = 0;
+  queue = new Queue();
   context = undefined;
 }
 

@@ -26,7 +26,7 @@ export class Region {
 
   /** `run` is the innermost scope's, `undefined` where there is none. What is shielded is in none of them. */
   constructor(
-    readonly outer: Region | undefined,
+    private outer: Region | undefined,
     readonly run: ScopeRun | undefined,
     shielded = false,
   ) {
@@ -44,9 +44,14 @@ export class Region {
   end(): void {
     const outer = this.outer;
     if (outer === undefined) return;
+    // A shield's, in what was given up.
+    if (outer.givenUp !== undefined) this.giveUp(outer.givenUp);
     outer.inner.delete(this);
-    for (const wait of this.waits) wait.moveTo(outer);
-    for (const region of this.inner) outer.inner.add(region);
+    for (const wait of [...this.waits]) wait.moveTo(outer);
+    for (const region of this.inner) {
+      region.outer = outer;
+      outer.inner.add(region);
+    }
   }
 
   /** Gives up all that its code waits for. */

@@ -118,3 +118,7 @@ test("an error that is no failure traps, also where nobody looks", () => {
   assert.throws(() => workflows.env().run("bug"), /Cannot read properties of undefined/);
   assert.throws(() => workflows.env().run("floating-bug"), /nobody looks/);
 });
+
+test("what is exported under two names is one workflow", () => {
+  assert.equal(workflows.describe().workflows.filter(({ name }) => name === "twins").length, 1);
+});

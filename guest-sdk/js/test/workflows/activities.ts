@@ -110,3 +110,6 @@ export const floatingBug = workflow({ name: "floating-bug" }, async () => {
   })();
   await sleep("1s");
 });
+
+export const twins = workflow({ name: "twins" }, async () => "one");
+export { twins as again };
