@@ -7,7 +7,7 @@ import { control, waits } from "./host";
 import * as inbox from "./inbox";
 import * as jobs from "./jobs";
 import { log } from "./log";
-import { type DurablePromise, resetUnhandled, unhandledReasons } from "./promise";
+import { freshReasons, resetUnhandled, unhandledReasons, type DurablePromise } from "./promise";
 import * as queries from "./queries";
 import { root } from "./region";
 import { beginStep } from "./time";
@@ -15,8 +15,8 @@ import { openUpdates } from "./updates";
 import type { Completion, UnreadSignal } from "./wire";
 
 /**
- * Runs `main` to its end (throws the bug, if one keeps it from that), and hands its completion to `over` as code of the run still. What else is under way ends with
- * it: what that has open is the host's to end.
+ * Runs `main` to its end, and hands its completion to `over`, as code of the run still. Throws the bug that keeps it from
+ * that. What else is under way ends with it: what that has open is the host's to end.
  */
 export function run(main: () => Promise<Completion>, over: (completion: Completion) => void): Completion {
   jobs.reset();
@@ -96,7 +96,7 @@ function wait(): void {
 
 /** As the language's own rule: an error that nobody looks at is not passed over. */
 function throwUnhandledBugs(): void {
-  for (const reason of unhandledReasons()) {
+  for (const reason of freshReasons()) {
     // A failure may still be waited for: it is what became of work that was started early.
     if (!(reason instanceof Failure)) throw reason;
   }

@@ -27,11 +27,12 @@ export function enqueue(job: Job): void {
   queue.push(job);
 }
 
-/** Runs jobs, first come, first served, until none is left or `stop` says so after one of them. */
+/** Runs jobs, first come, first served, until none is left or `stop` says so. */
 export function drain(stop: () => boolean): void {
-  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+  while (!stop()) {
+    const job = queue.shift();
+    if (job === undefined) return;
     job();
-    if (stop()) return;
   }
 }
 

@@ -17,8 +17,9 @@ interface Reaction {
   readonly rejected: (reason: unknown) => void;
 }
 
-/** Rejections that nobody has looked at, in the order in which they came. */
-const unhandled = new Set<DurablePromise<unknown>>();
+/** Rejections that nobody has looked at, in the order in which they came: since the last {@link freshReasons}, and before. */
+let fresh = new Set<DurablePromise<unknown>>();
+let old = new Set<DurablePromise<unknown>>();
 
 /** Given to the constructor by subclasses that settle themselves. */
 const NO_EXECUTOR = () => {};
@@ -129,7 +130,8 @@ export class DurablePromise<T> implements Promise<T> {
   /** Nobody has to look at its rejection. */
   markHandled(): void {
     this.handled = true;
-    unhandled.delete(this);
+    fresh.delete(this);
+    old.delete(this);
   }
 
   private follow(value: unknown, then: Function): void {
@@ -154,7 +156,7 @@ export class DurablePromise<T> implements Promise<T> {
   private settle(state: "fulfilled" | "rejected", result: unknown): void {
     this.state = state;
     this.result = result;
-    if (state === "rejected" && !this.handled) unhandled.add(this);
+    if (state === "rejected" && !this.handled) fresh.add(this);
     const reactions = this.reactions;
     this.reactions = [];
     for (const reaction of reactions) this.schedule(reaction);
@@ -264,12 +266,27 @@ function isObject(value: unknown): value is { then?: unknown } {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-/** The reasons of rejections that nobody has looked at, in the order in which they came. */
-export function* unhandledReasons(): Generator<unknown> {
-  for (const promise of unhandled) yield (promise as unknown as { result: unknown }).result;
+/** The reasons of rejections that came since the last call, and that nobody has looked at. */
+export function freshReasons(): unknown[] {
+  const promises = fresh;
+  fresh = new Set();
+  for (const promise of promises) old.add(promise);
+  return [...promises].map(reasonOf);
+}
+
+/** The reasons of all rejections that nobody has looked at, in the order in which they came. */
+export function unhandledReasons(): unknown[] {
+  freshReasons();
+  return [...old].map(reasonOf);
+}
+
+function reasonOf(promise: DurablePromise<unknown>): unknown {
+  const settled = promise.settled();
+  return settled?.status === "rejected" ? settled.reason : undefined;
 }
 
 /** Forgets about rejections: a new run begins. */
 export function resetUnhandled(): void {
-  unhandled.clear();
+  fresh = new Set();
+  old = new Set();
 }
