@@ -20,9 +20,6 @@ pub(crate) enum Tongue {
 }
 
 impl Tongue {
-    /// All of them, the reference first.
-    pub(crate) const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::JavaScript, Self::Go, Self::C];
-
     /// As its folders are called.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use refrain_tests::{Client, Host};
 
 use crate::component::Tongue;
+use crate::cross;
 use crate::expected;
 use crate::play::{Play, Until};
 use crate::report::Report;
@@ -17,16 +18,33 @@ pub(crate) async fn all(tongue: Tongue) -> Result<()> {
     let Some(component) = tongue.component()? else { return Ok(()) };
     let mut host = Host::start().await?;
     let client = host.client();
-    client.upload("suite", component).await?;
-    describes_itself(&client).await?;
+    let upload = upload(&client, component);
+    let reference = if tongue == Tongue::Rust { None } else { Tongue::Rust.component()? };
+    match reference {
+        Some(reference) => {
+            self::upload(&client, reference).await?;
+            cross::taken_over(tongue, &client, upload).await.context("taken over from the reference")?;
+        }
+        None => {
+            upload.await?;
+        }
+    }
     undisturbed(tongue, &client).await.context("undisturbed")?;
     killed(tongue, &mut host).await.context("killed in the middle")?;
     swept(tongue, &mut host).await.context("killed at each turn")
 }
 
+/// Makes a component the current version; its number.
+async fn upload(client: &Client, component: Vec<u8>) -> Result<u64> {
+    let uploaded = client.upload("suite", component).await?;
+    let version = uploaded["version"].as_u64().context("an upload has no version")?;
+    describes_itself(client, version).await?;
+    Ok(version)
+}
+
 /// Says what it offers, with words and schemas for people.
-async fn describes_itself(client: &Client) -> Result<()> {
-    let version = client.get("/v1/components/suite/versions/1").await?.ok()?;
+async fn describes_itself(client: &Client, version: u64) -> Result<()> {
+    let version = client.get(&format!("/v1/components/suite/versions/{version}")).await?.ok()?;
     ensure!(
         version["sdk"].as_str().is_some_and(|sdk| sdk.starts_with("refrain-sdk for ")),
         "{}",

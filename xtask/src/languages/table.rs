@@ -18,7 +18,7 @@ const ROUNDS: [(&str, &str); 4] = [
     ("undisturbed", "same history"),
     ("killed", "after a kill"),
     ("swept", "kill at each turn"),
-    ("replayed", "replays Rust's runs"),
+    ("replayed", "ends Rust's runs"),
 ];
 
 /// Measures the languages that are built.
@@ -73,8 +73,13 @@ fn circumstances(ws: &Workspace) -> Result<String> {
     let version = process::read(measure::host_binary(ws).arg("--version"))?;
     let cores = thread::available_parallelism()?;
     let which = if std::env::var_os(HOST).is_some() { "a binary that was given" } else { "a debug build" };
+    // Others' work on the machine makes every number worse.
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load =
+        load.split(' ').next().filter(|load| !load.is_empty()).map(|load| format!(" at a load of {load}"));
+    let load = load.unwrap_or_default();
     Ok(format!(
-        "Measured on {cores} cores ({}) with {which} of {}. First run: of a host that was just started and has the compiled \
+        "Measured on {cores} cores ({}){load} with {which} of {}. First run: of a host that was just started and has the compiled \
          code on its disk; both from the start to the result, over HTTP. Waiting run: resident memory of the host's process.\n",
         std::env::consts::ARCH,
         version.trim(),
