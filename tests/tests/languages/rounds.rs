@@ -20,18 +20,24 @@ pub(crate) async fn all(tongue: Tongue) -> Result<()> {
     let client = host.client();
     let upload = upload(&client, component);
     let reference = if tongue == Tongue::Rust { None } else { Tongue::Rust.component()? };
-    match reference {
+    let taken_over = match reference {
         Some(reference) => {
             self::upload(&client, reference).await?;
-            cross::taken_over(tongue, &client, upload).await.context("taken over from the reference")?;
+            cross::taken_over(tongue, &client, upload).await
         }
-        None => {
-            upload.await?;
-        }
-    }
-    undisturbed(tongue, &client).await.context("undisturbed")?;
-    killed(tongue, &mut host).await.context("killed in the middle")?;
-    swept(tongue, &mut host).await.context("killed at each turn")
+        None => upload.await.map(drop),
+    };
+    // One that fails hides nothing of the others.
+    let outcomes = [
+        taken_over,
+        undisturbed(tongue, &client).await,
+        killed(tongue, &mut host).await,
+        swept(tongue, &mut host).await,
+    ];
+    let failures: Vec<String> =
+        outcomes.into_iter().filter_map(Result::err).map(|failure| format!("{failure:#}")).collect();
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
 }
 
 /// Makes a component the current version; its number.
