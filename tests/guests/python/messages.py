@@ -50,7 +50,7 @@ class Goal:
     until: Annotated[int, "The total at which it is enough."]
 
 
-ADD_UPDATE: Update[int, int] = Update("add", int, int, doc="Adds a positive number; the total then.")
+ADD_UPDATE = Update("add", int, int, doc="Adds a positive number; the total then.")
 
 
 @workflow(updates=[ADD_UPDATE])

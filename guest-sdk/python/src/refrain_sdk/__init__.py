@@ -6,8 +6,7 @@ from .cancels import canceled, is_cancel_requested, or_canceled
 from .children import Child, ChildStarted, child, child_watched
 from .codec import strict
 from .combine import join, select
-from .component import VERSION as __version__
-from .component import component
+from .component import __version__, component
 from .conditions import wait_condition
 from .durations import Duration, days, hours, millis, mins, secs
 from .ends import ContinueAsNew

@@ -72,8 +72,8 @@ def activity(name: str, input: Any = None, *, result: Any = Any, **options: Any)
     print(await left + await right)
     ```
 
-    Raises, where it is awaited, the last attempt's `Failure`, `TimedOut`, `HostFailure` or `Canceled`. Raises ValueError
-    at the call when neither `start_to_close` nor `schedule_to_close` is given.
+    Raises, where it is awaited, the last attempt's `Failure`, `TimedOut`, `HostFailure` or `Canceled`. Raises
+    ValueError at the call when neither `start_to_close` nor `schedule_to_close` is given.
 
     `result`: the type as which the result is read; without it the JSON values as they are.
     `start_to_close`: at most this long for each attempt; one that takes longer is retried.
@@ -84,8 +84,8 @@ def activity(name: str, input: Any = None, *, result: Any = Any, **options: Any)
     `task_queue`: the workers that poll this queue; without it the run's own. What a plugin of the host offers, the host
     does itself.
     `cancellation`: what :meth:`~Work.request_cancel` does to the work.
-    `cancel_with_run`: when someone asks the run to end, ask the activity too, and wait for what comes of it. Leave it out
-    where the work must be done all the same, as in compensations.
+    `cancel_with_run`: when someone asks the run to end, ask the activity too, and wait for what comes of it. Leave it
+    out where the work must be done all the same, as in compensations.
     `priority`: 1 (first) to 5; without it 3. Of what waits in a task queue, lower numbers start first.
     `fairness`: whose turn it takes in its queue, for example a tenant's: of what waits with the same priority, each key
     gets its turn. `fairness_weight`: how large that key's share is, 0.001 to 1000; without it 1.

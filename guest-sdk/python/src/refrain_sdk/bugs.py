@@ -8,18 +8,26 @@ import sys
 import traceback
 from types import TracebackType
 
+from .host import Host
 
 _OWN = os.path.dirname(__file__)
 
 
-class Bug(Exception):  # noqa: N818 - it is said of it, not raised by users
+class Bug(BaseException):
     """Carries an exception that nobody could catch to where the run ends."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def log(host: Host, error: BaseException) -> None:
+    """Tell the run's log, all in one line and as the last call: the step is not recorded, and the host shows this."""
+    host.log("error", report(error), [])
 
 
 def report(error: BaseException) -> str:
     """The traceback, as one text."""
-    if isinstance(error, Bug) and error.__cause__ is not None:
-        error = error.__cause__
     _do_not_look_for_sources(error)
     error.__traceback__ = _from_the_users_code(error.__traceback__)
     return "".join(traceback.format_exception(error)).rstrip("\n")

@@ -32,7 +32,12 @@ class CancelRequest(Waits[str]):
         inbox = current.inbox
         if inbox.cancel_reason is None:
             requested: asyncio.Future[str] = current.loop.create_future()
-            ticket = inbox.on_cancel(lambda reason: requested.done() or requested.set_result(reason))
+
+            def hear(reason: str) -> None:
+                if not requested.done():
+                    requested.set_result(reason)
+
+            ticket = inbox.on_cancel(hear)
             try:
                 await requested
             finally:
@@ -52,8 +57,8 @@ async def or_canceled(awaitable: Awaitable[T]) -> T:
     await or_canceled(sleep(days(30)))
     ```
 
-    It is all that most workflows need: the failure passes through the sagas, which undo, and a workflow that lets it out
-    ends as canceled. A coroutine does not begin when the request is already there.
+    It is all that most workflows need: the failure passes through the sagas, which undo, and a workflow that lets it
+    out ends as canceled. A coroutine does not begin when the request is already there.
     """
     if is_cancel_requested():
         give_up(awaitable)

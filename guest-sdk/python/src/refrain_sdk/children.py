@@ -120,8 +120,18 @@ def child(workflow: str | Workflow[Any, Any], input: Any = None, **options: Any)
     return finished
 
 
+@overload
+def child_watched(workflow: Workflow[Any, T], input: Any = ..., **options: Any) -> tuple[ChildStarted, Child[T]]: ...
+@overload
 def child_watched(
-    workflow: str | Workflow[Any, T],
+    workflow: str, input: Any = ..., *, result: type[T], **options: Any
+) -> tuple[ChildStarted, Child[T]]: ...
+@overload
+def child_watched(workflow: str, input: Any = ..., **options: Any) -> tuple[ChildStarted, Child[Any]]: ...
+
+
+def child_watched(
+    workflow: str | Workflow[Any, Any],
     input: Any = None,  # noqa: A002 - the word of the API
     *,
     result: Any = None,
@@ -137,7 +147,7 @@ def child_watched(
     cancel_with_run: bool = False,
     memo: Mapping[str, Any] | None = None,
     summary: str | None = None,
-) -> tuple[ChildStarted, Child[T]]:
+) -> tuple[ChildStarted, Child[Any]]:
     """As :func:`child`, with a future that tells when the child exists, and under which ids.
 
     ```python
@@ -154,7 +164,7 @@ def child_watched(
     # The host's words, which begin its own failures.
     doing = f"child workflow {json.dumps(name, ensure_ascii=False)}"
     started = ChildStarted(doing)
-    finished: Child[T] = Child(result, doing)
+    finished: Child[Any] = Child(result, doing)
     try:
         scopes.check()
         payload, notes = _encode(input, memo or {})

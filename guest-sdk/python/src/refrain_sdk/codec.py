@@ -109,7 +109,8 @@ class Member:
 
     hint: Any
     required: bool
-    default: Any = MISSING
+    default: Any
+    """`MISSING` without one."""
 
 
 @cache
@@ -124,7 +125,7 @@ def members(cls: type, arguments: tuple[Any, ...] = ()) -> dict[str, Member]:
         hints = {name: _substitute(hint, parameters) for name, hint in hints.items()}
     if not is_dataclass(cls):
         required: frozenset[str] = cls.__required_keys__  # type: ignore[attr-defined]
-        return {name: Member(_bare(hint), name in required) for name, hint in hints.items()}
+        return {name: Member(_bare(hint), name in required, MISSING) for name, hint in hints.items()}
     found = {}
     for field in fields(cls):
         if field.init:

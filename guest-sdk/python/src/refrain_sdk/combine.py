@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from . import run
@@ -50,7 +51,8 @@ async def select(*awaitables: Awaitable[Any], **named: Awaitable[Any]) -> tuple[
     ```
 
     The one whose event happened first wins; of those that are ready from the start the one that was given first. Put
-    `asyncio.shield` around what is to be waited for again. Raises what the first one raised, and ValueError without any.
+    `asyncio.shield` around what is to be waited for again. Raises what the first one raised, and ValueError without
+    any.
     """
     if bool(awaitables) == bool(named):
         raise ValueError("select takes either awaitables or named ones, and at least one")
@@ -64,7 +66,7 @@ async def select(*awaitables: Awaitable[Any], **named: Awaitable[Any]) -> tuple[
     futures = {key: asyncio.ensure_future(awaitable) for key, awaitable in given.items()}
     first: asyncio.Future[Any] = run.current().loop.create_future()
 
-    def ended(key: Any) -> None:
+    def ended(key: Any, _: asyncio.Future[Any]) -> None:
         if first.done():
             return
         # Here, and not where this goes on: the others end before anything else can happen.
@@ -74,7 +76,7 @@ async def select(*awaitables: Awaitable[Any], **named: Awaitable[Any]) -> tuple[
         first.set_result(key)
 
     for key, future in futures.items():
-        future.add_done_callback(lambda _, key=key: ended(key))
+        future.add_done_callback(partial(ended, key))
     try:
         key = await first
     except asyncio.CancelledError:
@@ -151,7 +153,7 @@ class _FanOut:
                 place = self._started
                 self._started += 1
                 self._running[place] = future
-                future.add_done_callback(lambda future, place=place: self._take(place, future))  # type: ignore[misc]
+                future.add_done_callback(partial(self._take, place))
         if self._source is None and not self._running:
             self.ended.set_result(None)
 

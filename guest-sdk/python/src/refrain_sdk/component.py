@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+# The standard library imports these when they are first used. In a component there are no files to import from.
+import _strptime  # type: ignore[import-not-found]  # noqa: F401
 import gc
 import inspect
 import sys
-from typing import Any
-
-# The standard library imports these when they are first used. In a component there are no files to import from.
-import _strptime  # noqa: F401
 import uuid  # noqa: F401
+from typing import Any
 
 from . import bugs
 from .workflows import Workflow, execute
 
-VERSION = "0.1.0"
+__version__ = "0.1.0"
 
 
 def component(*workflows: Workflow[Any, Any]) -> Any:
@@ -45,7 +44,7 @@ def component(*workflows: Workflow[Any, Any]) -> Any:
         """The export `definition` of `wit/`."""
 
         def describe(self) -> Any:
-            return imports.manifest(f"refrain-sdk for Python {VERSION}", descriptions)
+            return imports.manifest(f"refrain-sdk for Python {__version__}", descriptions)
 
         def run(self, workflow: str, input: Any) -> Any:  # noqa: A002 - the contract's word
             # The log has the traceback: what traps need not print it once more.

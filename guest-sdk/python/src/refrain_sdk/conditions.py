@@ -1,7 +1,7 @@
 """Conditions: waiting until what the workflow knows is so.
 
-Nothing tells when a variable has changed, so each condition is looked at again when everything that could go on has run,
-in the order in which they began to wait. Who waited for one that is true goes on before the next is looked at.
+Nothing tells when a variable has changed, so each condition is looked at again when everything that could go on has
+run, in the order in which they began to wait. Who waited for one that is true goes on before the next is looked at.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class ContinueAsNew(BaseException):
         raise ContinueAsNew(Cart(items))
     ```
 
-    Signals and updates that this run has not read go to the next one, in the order in which they came. What handlers have
-    begun ends with this run. No `Exception`, so that an `except Exception` of the workflow's own lets it pass.
+    Signals and updates that this run has not read go to the next one, in the order in which they came. What handlers
+    have begun ends with this run. No `Exception`, so that an `except Exception` of the workflow's own lets it pass.
 
     `workflow`: go on as another workflow of the component.
     `newest_version`: take the component's newest version, not this run's.

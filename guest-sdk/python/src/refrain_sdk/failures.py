@@ -51,7 +51,7 @@ class Failure(Exception):  # noqa: N818 - the word of the contract
             self.with_details(details)
 
     def with_details(self, details: Any) -> Failure:
-        """This failure, with data for programs."""
+        """Add data for programs; returns this failure."""
         from . import payloads
 
         try:
@@ -61,7 +61,7 @@ class Failure(Exception):  # noqa: N818 - the word of the contract
         return self
 
     def caused_by(self, why: BaseException) -> Failure:
-        """This failure, with `why` at the end of its chain."""
+        """Put `why` at the end of its chain; returns this failure."""
         self.own_causes = (*self.causes, *_chain_of(why))
         return self
 

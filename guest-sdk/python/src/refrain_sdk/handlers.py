@@ -23,7 +23,7 @@ class Handlers:
         self.updates: deque[UpdateMessage] = deque()
         """Delivered, and neither accepted nor rejected yet."""
         self.handle_update: Callable[[UpdateMessage], None] | None = None
-        """The code of updates, once there are any handlers. Without it they are left to the host, which rejects them."""
+        """The code of updates, once there are handlers. Without it they are left to the host, which rejects them."""
         self.failed: asyncio.Future[None] | None = None
         """Gets what a handler raised that has nobody else to go to."""
 

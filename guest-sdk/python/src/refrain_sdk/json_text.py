@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
-from json.encoder import encode_basestring  # type: ignore[attr-defined]  # C, and in no stub
+from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 

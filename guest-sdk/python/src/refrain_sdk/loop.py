@@ -79,7 +79,7 @@ class Loop(asyncio.AbstractEventLoop):
             if not handle.cancelled():
                 handle._run()
             if self._bug is not None:
-                raise Bug("in a callback") from self._bug
+                raise Bug(self._bug)
 
     def begin_step(self) -> None:
         """A wait has returned."""
@@ -107,19 +107,21 @@ class Loop(asyncio.AbstractEventLoop):
 
     # What asyncio asks of a loop.
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Run it after what is ready."""
         handle = asyncio.Handle(callback, args, self, context)
         self.ready.append(handle)
         return handle
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """As `call_soon`: there is one thread."""
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Start a durable timer. What is due already runs after what is ready, without one."""
@@ -133,7 +135,7 @@ class Loop(asyncio.AbstractEventLoop):
             self.ready.append(timer)
         return timer
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Start a durable timer that fires at that time of this loop, to the microsecond."""
@@ -149,9 +151,7 @@ class Loop(asyncio.AbstractEventLoop):
         """A future of this loop."""
         return Future(loop=self)
 
-    def create_task(  # type: ignore[override]
-        self, coro: Coroutine[Any, Any, T] | Generator[Any, None, T], **options: Any
-    ) -> asyncio.Task[T]:
+    def create_task(self, coro: Coroutine[Any, Any, T] | Generator[Any, None, T], **options: Any) -> asyncio.Task[T]:
         """Run it beside what runs; it begins after what is ready. The loop holds it until it has ended."""
         # Where it could begin at once, `eager_start`, it would not begin in the order of the calls.
         options.pop("eager_start", None)
@@ -185,6 +185,8 @@ class Loop(asyncio.AbstractEventLoop):
         message = str(context.get("message", "unhandled exception"))
         self._host.log("error", f"{message}: {error!r}" if error is not None else message, [])
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
         """Not here."""
         raise NotImplementedError("workflow code has one thread: call the function, or use an activity")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from . import bugs, run
 from .failures import Failure, HostFailure, to_record
@@ -32,11 +32,16 @@ class Query(Generic[T]):
 
     Set the handler before the first `await`, so that it is there whenever someone asks. Each query is asked in an
     instance of its own, which is brought to where the run stands, asked, and thrown away: what a handler changes is
-    gone, and one that starts, cancels or waits for anything fails its query (`query-tried-to-change`). An exception fails
-    the query and nothing else. A run that has ended is asked too, by the handlers that it had.
+    gone, and one that starts, cancels or waits for anything fails its query (`query-tried-to-change`). An exception
+    fails the query and nothing else. A run that has ended is asked too, by the handlers that it had.
     """
 
-    def __init__(self, name: str, result: type[T] | Any = Any, *, input: Any = type(None), doc: str = "") -> None:  # noqa: A002
+    @overload
+    def __init__(self, name: str, result: type[T], *, input: Any = ..., doc: str = ...) -> None: ...
+    @overload
+    def __init__(self: Query[Any], name: str, result: Any = ..., *, input: Any = ..., doc: str = ...) -> None: ...
+
+    def __init__(self, name: str, result: Any = Any, *, input: Any = None, doc: str = "") -> None:  # noqa: A002
         self.name = name
         self.result = result
         self.input = input
@@ -47,7 +52,7 @@ class Query(Generic[T]):
 
         The handler takes the query's input, if the query has one. Who asks gets the `Failure` that it raises.
         """
-        takes_input = self.input is not type(None) and self.input is not None
+        takes_input = self.input is not None
 
         def answer(payload: Payload) -> Outcome:
             try:

@@ -12,7 +12,7 @@ from .wire import Named, RetryPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """When and how often the host tries an activity or a child again; the default is without end, 1 s to 100 s apart."""
+    """When and how often the host tries an activity or a child again; by default without end, 1 s to 100 s apart."""
 
     initial_interval: Duration | None = None
     """From the first failure to the second attempt; without it 1 s."""

@@ -19,7 +19,8 @@ class Run:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.inbox = Inbox()
-        self.loop = Loop(host, self.inbox)
+        # Sockets, processes and threads have no methods here: asyncio raises `NotImplementedError` for each.
+        self.loop = Loop(host, self.inbox)  # type: ignore[abstract]
         self.conditions = Conditions()
         self.handlers = Handlers()
         self.queries: dict[str, Callable[[Payload], Outcome]] = {}
@@ -39,5 +40,5 @@ def current() -> Run:
 
 def enter(run: Run | None) -> None:
     """From now on this is the current run."""
-    global _current  # noqa: PLW0603
+    global _current
     _current = run

@@ -52,13 +52,15 @@ class saga:  # noqa: N801 - written as what it is used for, as `asyncio.timeout`
     ```
 
     Register a compensation *before* the step that it undoes: a step that fails half way is undone too. So write
-    compensations that do no harm when there is nothing to undo. Each is tried again by its own retry policy, and the next
-    begins when it has ended; so let it try hard, but not for ever. One that fails for good does not keep the others from
-    running. When the run was asked to end, or the scope around it was canceled, compensations run all the same.
+    compensations that do no harm when there is nothing to undo. Each is tried again by its own retry policy, and the
+    next begins when it has ended; so let it try hard, but not for ever. One that fails for good does not keep the
+    others from running. When the run was asked to end, or the scope around it was canceled, compensations run all the
+    same.
 
     The failure says what this saga was doing, which compensations failed, then why it failed: `book the trip (1 of 2
-    compensations failed: give the room back): book the room: no vacancy`. Its details are :class:`Compensations`, and the
-    run's log has a line for each as it begins and as it fails. Bugs pass through: code that is mistaken undoes nothing.
+    compensations failed: give the room back): book the room: no vacancy`. Its details are :class:`Compensations`, and
+    the run's log has a line for each as it begins and as it fails. Bugs pass through: code that is mistaken undoes
+    nothing.
     """
 
     def __init__(self, doing: str) -> None:

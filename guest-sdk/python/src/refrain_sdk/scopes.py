@@ -27,14 +27,15 @@ class CancelScope:
         await asyncio.gather(*(activity("copy", disk, start_to_close=hours(1)) for disk in disks))
     ```
 
-    What belongs to it are the activities and children that are started in its block, and in tasks made there. When it is
-    canceled, by :meth:`cancel`, or with `with_run` by who asks the run to end:
+    What belongs to it are the activities and children that are started in its block, and in tasks made there. When it
+    is canceled, by :meth:`cancel`, or with `with_run` by who asks the run to end:
 
     1. Each of them that is still open is asked to end, in the order in which they were started. What was given up is
        detached, and not asked.
     2. What would be started in it from then on fails at once as `Canceled`. Nobody else hears of it.
     3. The block goes on: it sees the failures, and may clean up in a :func:`shield`.
-    4. Timers and receivers have no failure to see. So when nothing that belongs to the scope is open any more, no shield
+    4. Timers and receivers have no failure to see. So when nothing that belongs to the scope is open any more, no
+       shield
        is at work, and everything that could go on has run, a block that still waits is cut off: its task is cancelled
        there, and the scope raises `Canceled` with the reason.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from . import log, run
 from .executions import Execution, Sent
@@ -32,7 +32,12 @@ class Signal(Generic[T]):
     first that the next one gets. In any other case they end with the run, and a warning in its log says so.
     """
 
-    def __init__(self, name: str, type: type[T] | Any = Any, *, doc: str = "") -> None:  # noqa: A002
+    @overload
+    def __init__(self, name: str, type: type[T], *, doc: str = ...) -> None: ...
+    @overload
+    def __init__(self: Signal[Any], name: str, type: Any = ..., *, doc: str = ...) -> None: ...
+
+    def __init__(self, name: str, type: Any = Any, *, doc: str = "") -> None:  # noqa: A002
         self.name = name
         self.type = type
         self.doc = doc
@@ -72,9 +77,9 @@ class Signal(Generic[T]):
     def handle(self, handler: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
         """Handle this signal from now on, in place of the handler before, if there was one; also as a decorator.
 
-        Each by a task of its own, so that several may be under way at once. They begin in the order in which the signals
-        came, those that are unread first. :meth:`recv` gets none any more. One whose input does not fit is passed over.
-        A failure of the handler fails the run; a workflow that ends cuts its handlers off: wait for
+        Each by a task of its own, so that several may be under way at once. They begin in the order in which the
+        signals came, those that are unread first. :meth:`recv` gets none any more. One whose input does not fit is
+        passed over. A failure of the handler fails the run; a workflow that ends cuts its handlers off: wait for
         `all_handlers_finished`.
         """
         current = run.current()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from . import run
 from .failures import Failure, HostFailure, to_record
@@ -37,7 +37,7 @@ class Update(Generic[T, R]):
     """A kind of update: its name, what it is sent with, and what is answered.
 
     ```python
-    ADD: Update[str, int] = Update("add", str, int, doc="Adds to the cart; how much is in it then.")
+    ADD = Update("add", str, int, doc="Adds to the cart; how much is in it then.")
 
     @workflow(updates=[ADD], signals=[PAY])
     async def cart() -> list[str]:
@@ -59,22 +59,20 @@ class Update(Generic[T, R]):
         return items
     ```
 
-    Set both before the first `await`; the run may even have been started by one. Each update is handled by a task of its
-    own. It begins when all that the same wait delivered was taken in and everything that could go on because of it has
-    run; the updates of one wait in their order. One for which there is no handler then is rejected (`not-handled`), and
-    so is one whose input does not fit. Who sent an update that was let in gets what the handler returns, or the `Failure`
-    that it raises; any other exception is a bug of the run. A run that ends before that answers with a failure
-    (`run-ended`): wait for `all_handlers_finished`.
+    Set both before the first `await`; the run may even have been started by one. Each update is handled by a task of
+    its own. It begins when all that the same wait delivered was taken in and everything that could go on because of
+    it has run; the updates of one wait in their order. One for which there is no handler then is rejected
+    (`not-handled`), and so is one whose input does not fit. Who sent an update that was let in gets what the handler
+    returns, or the `Failure` that it raises; any other exception is a bug of the run. A run that ends before that
+    answers with a failure (`run-ended`): wait for `all_handlers_finished`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        input: type[T] | Any = Any,  # noqa: A002 - the word of the API
-        result: type[R] | Any = Any,
-        *,
-        doc: str = "",
-    ) -> None:
+    @overload
+    def __init__(self, name: str, input: type[T], result: type[R], *, doc: str = ...) -> None: ...
+    @overload
+    def __init__(self: Update[Any, Any], name: str, input: Any = ..., result: Any = ..., *, doc: str = ...) -> None: ...
+
+    def __init__(self, name: str, input: Any = Any, result: Any = Any, *, doc: str = "") -> None:  # noqa: A002
         self.name = name
         self.input = input
         self.result = result
@@ -108,7 +106,7 @@ def _entry(update: Update[Any, Any]) -> _Entry:
     entry = current.updates.get(update.name)
     if entry is None or entry.update is not update:
         entry = current.updates[update.name] = _Entry(update)
-    return entry  # type: ignore[no-any-return]
+    return entry
 
 
 def _handle(message: UpdateMessage) -> None:

@@ -22,7 +22,7 @@ def patched(id: str) -> bool:  # noqa: A002 - the word of the contract
 def get_version(id: str, minimum: int, maximum: int) -> int:  # noqa: A002 - the word of the contract
     """As :func:`patched`, for a place that changes more than once.
 
-    `maximum` in a run that gets here for the first time, the recorded number in its replays, `minimum` in a run that had
-    passed before. A run that needs another version than these is parked.
+    `maximum` in a run that gets here for the first time, the recorded number in its replays, `minimum` in a run that
+    had passed before. A run that needs another version than these is parked.
     """
     return run.current().host.get_version(id, minimum, maximum)

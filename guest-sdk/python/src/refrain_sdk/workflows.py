@@ -76,6 +76,7 @@ class Workflow(Generic[P, R]):
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """The function's own coroutine, which runs in the run that awaits it."""
         return self.function(*args, **kwargs)
 
     @cached_property
@@ -143,7 +144,7 @@ class Workflow(Generic[P, R]):
             return completion_of(run, error)
         except asyncio.CancelledError:
             if run.inbox.cancel_reason is None:
-                raise bugs.Bug("in the workflow") from RuntimeError("the workflow's own task was cancelled")
+                raise bugs.Bug(RuntimeError("the workflow's own task was cancelled")) from None
             return failed(run, Canceled(run.inbox.cancel_reason))
 
 
@@ -199,10 +200,12 @@ def execute(workflows: Iterable[Workflow[Any, Any]], name: str, payload: Payload
     random.seed(int.from_bytes(host.random_bytes(16), "little"))
     try:
         completion = executor.drive(run, found.run(run, payload))
+    except bugs.Bug as bug:
+        bugs.log(host, bug.error)
+        raise bug.error from None
     except BaseException as error:
-        # All in one line and as the last call: the step is not recorded, and this line is what the host shows.
-        host.log("error", bugs.report(error), [])
-        raise (error.__cause__ or error) if isinstance(error, bugs.Bug) else error
+        bugs.log(host, error)
+        raise
     # Returning ends the run as well, and every query after that.
     if run.queries:
         executor.finish(run, completion)

@@ -21,10 +21,10 @@ class Ended:
     calls: list[str]
     """Commands in their order: `1 = activity greet "Ada"`, `2 = timer 10s`, `wait`, `cancel 2`, `detach 1`.
 
-    What an activity says about its turn is at the end: `3 = activity train "m" task-queue="gpu" priority=1`. A local one is
-    `4 = local activity look-up "m"`. A child has two ops, of its start and of its end: `5, 6 = child ship "m" id="ship-7"`.
-    What is sent to others: `7 = signal order-7 approved true`, `8 = request-cancel order-7`. Updates, by index:
-    `accept update-0`, `reject update-1: why`, `complete update-0: 3`.
+    What an activity says about its turn is at the end: `3 = activity train "m" task-queue="gpu" priority=1`. A local
+    one is `4 = local activity look-up "m"`. A child has two ops, of its start and of its end: `5, 6 = child ship "m"
+    id="ship-7"`. What is sent to others: `7 = signal order-7 approved true`, `8 = request-cancel order-7`. Updates,
+    by index: `accept update-0`, `reject update-1: why`, `complete update-0: 3`.
     """
     log: list[str]
     """The run's log: `INFO message key=value`."""

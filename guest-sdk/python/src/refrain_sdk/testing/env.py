@@ -38,7 +38,7 @@ class Env:
         return self
 
     def without_execution(self, workflow_id: str) -> Env:
-        """There is no execution with that id: what is sent to it fails (`not-found`). Without it, everything arrives."""
+        """There is no execution with that id: what is sent to it fails (`not-found`). Others are always there."""
         self._host.missing.append(workflow_id)
         return self
 
@@ -76,7 +76,7 @@ class Env:
         return self
 
     def run(self, workflow: Workflow[Any, Any], input: Any = None) -> Ended:  # noqa: A002
-        """Run a workflow to its end. Raises what it raises that is no failure, and AssertionError when it waits for ever."""
+        """Run a workflow to its end. Raises its bugs, and AssertionError when it waits for ever."""
         host = self._host
         try:
             completion = execute([workflow], workflow.name, encode(input), host)

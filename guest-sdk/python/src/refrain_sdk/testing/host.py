@@ -23,7 +23,6 @@ from ..wire import (
     Payload,
     QueryMessage,
     RunInfo,
-    SignalMessage,
     Target,
     UpdateMessage,
 )
