@@ -17,6 +17,7 @@ from refrain_sdk import (
     log,
     millis,
     now,
+    or_canceled,
     secs,
     select,
     sleep,
@@ -325,3 +326,14 @@ def test_a_task_that_nobody_holds_goes_on() -> None:
         await sleep(2)
 
     assert Env().run(forgets).log == ["WARN still at it"]
+
+
+def test_what_ends_in_the_moment_of_its_limit_has_won() -> None:
+    @workflow
+    async def limited() -> list[str]:
+        first = await asyncio.wait_for(activity("work", result=str, start_to_close=60), 10)
+        return [first, await or_canceled(activity("work", result=str, start_to_close=60))]
+
+    # The limit was started, and the request was scheduled, before what it limits.
+    ended = Env().activity("work", lambda _: "done", takes=10).cancel(20, "enough").run(limited)
+    assert ended.result() == ["done", "done"]

@@ -22,6 +22,10 @@ def is_cancel_requested() -> bool:
 class CancelRequest(Waits[str]):
     """Made by :func:`canceled`."""
 
+    def __init__(self, *, late: bool = False) -> None:
+        super().__init__()
+        self._late = late
+
     def is_ready(self) -> bool:
         """Whether the request is there."""
         return is_cancel_requested()
@@ -37,7 +41,7 @@ class CancelRequest(Waits[str]):
                 if not requested.done():
                     requested.set_result(reason)
 
-            ticket = inbox.on_cancel(hear)
+            ticket = inbox.on_cancel(hear, late=self._late)
             try:
                 await requested
             finally:
@@ -58,12 +62,13 @@ async def or_canceled(awaitable: Awaitable[T]) -> T:
     ```
 
     It is all that most workflows need: the failure passes through the sagas, which undo, and a workflow that lets it
-    out ends as canceled. A coroutine does not begin when the request is already there.
+    out ends as canceled. What
+    ended in the moment of the request has ended. A coroutine does not begin when the request is already there.
     """
     if is_cancel_requested():
         give_up(awaitable)
         raise Canceled(run.current().inbox.cancel_reason or "")
-    first, value = await select(awaitable, canceled())
+    first, value = await select(awaitable, CancelRequest(late=True))
     if first == 0:
         return value  # type: ignore[return-value]
     raise Canceled(str(value))

@@ -114,7 +114,7 @@ def child(workflow: str | Workflow[Any, Any], input: Any = None, **options: Any)
     `cancel_with_run`: when someone asks this run to end, cancel the child too, and wait for what comes of it.
     `memo`: notes that are kept with it, by key. `summary`: one line for people who read the history.
     """
-    started, finished = child_watched(workflow, input, **options)
+    started, finished = _start(workflow, input, **options)
     # So the run is not woken for it.
     started.cancel()
     return finished
@@ -130,9 +130,23 @@ def child_watched(
 def child_watched(workflow: str, input: Any = ..., **options: Any) -> tuple[ChildStarted, Child[Any]]: ...
 
 
-def child_watched(
+def child_watched(workflow: str | Workflow[Any, Any], input: Any = None, **options: Any) -> Any:  # noqa: A002
+    """As :func:`child`, with a future that tells when the child exists, and under which ids.
+
+    ```python
+    started, shipped = child_watched(ship, order)
+    await (await started).signal("address", "12 Main Street")
+    receipt = await shipped
+    ```
+
+    It costs the run a wait of its own, so take :func:`child` where nothing depends on it.
+    """
+    return _start(workflow, input, **options)
+
+
+def _start(
     workflow: str | Workflow[Any, Any],
-    input: Any = None,  # noqa: A002 - the word of the API
+    value: Any,
     *,
     result: Any = None,
     id: str | None = None,  # noqa: A002 - the word of the API
@@ -148,16 +162,6 @@ def child_watched(
     memo: Mapping[str, Any] | None = None,
     summary: str | None = None,
 ) -> tuple[ChildStarted, Child[Any]]:
-    """As :func:`child`, with a future that tells when the child exists, and under which ids.
-
-    ```python
-    started, shipped = child_watched(ship, order)
-    await (await started).signal("address", "12 Main Street")
-    receipt = await shipped
-    ```
-
-    It costs the run a wait of its own, so take :func:`child` where nothing depends on it.
-    """
     name = workflow if isinstance(workflow, str) else workflow.name
     if result is None:
         result = Any if isinstance(workflow, str) else workflow.output
@@ -167,7 +171,7 @@ def child_watched(
     finished: Child[Any] = Child(result, doing)
     try:
         scopes.check()
-        payload, notes = _encode(input, memo or {})
+        payload, notes = _encode(value, memo or {})
     except Failure as failure:
         started.fail(of_child(failure, doing))
         finished.fail(of_child(failure, doing))

@@ -62,7 +62,8 @@ def _drive(run: Run, main: Coroutine[Any, Any, Completion]) -> Completion:
             elif (wake := inbox.take_in(event)) is not None:
                 wakes.append(wake)
             run.conditions.changed()
-        for wake in wakes:
+        late, inbox.late = inbox.late, []
+        for wake in [*wakes, *late]:
             wake()
             loop.run_ready(until=ended)
             if ended.done():

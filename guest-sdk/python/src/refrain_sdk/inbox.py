@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from .host import Host
@@ -28,6 +29,9 @@ Handler: TypeAlias = Callable[[Payload], Wake]
 
 class Waiting(Protocol):
     """Who waits for an op."""
+
+    is_deadline: bool
+    """Whether it limits something else, which has won if the same wait brings both."""
 
     def settle(self, outcome: Outcome) -> None:
         """The op has ended."""
@@ -59,8 +63,10 @@ class Inbox:
         self._ops: dict[int, Waiting] = {}
         self._channels: dict[str, Channel] = {}
         self._arrivals = 0
-        self._on_cancel: dict[int, Callable[[str], None]] = {}
+        self._on_cancel: dict[int, tuple[Callable[[str], None], bool]] = {}
         self._tickets = 0
+        self.late: list[Wake] = []
+        """Who is woken when all that a wait brought has come to rest: limits, which lose against what they limit."""
         self.cancel_reason: str | None = None
         self.closed = False
         """The run has ended: what is given up from now on is the host's to end."""
@@ -70,7 +76,13 @@ class Inbox:
         match event:
             case Finished():
                 waiting = self._ops.pop(event.op, None)
-                return None if waiting is None else lambda: waiting.settle(event.outcome)
+                if waiting is None:
+                    return None
+                wake = partial(waiting.settle, event.outcome)
+                if waiting.is_deadline:
+                    self.late.append(wake)
+                    return None
+                return wake
             case SignalMessage():
                 channel = self.channel(event.name)
                 if channel.handler is not None:
@@ -80,7 +92,8 @@ class Inbox:
                 return channel.wake
             case CancelMessage():
                 self.cancel_reason = event.reason
-                return self._wake_canceled
+                self.late.append(partial(self._wake_canceled, True))
+                return partial(self._wake_canceled, False)
             case _:
                 return None
 
@@ -122,17 +135,23 @@ class Inbox:
 
     # The cancel request.
 
-    def on_cancel(self, callback: Callable[[str], None]) -> int:
-        """Call it when someone asks the run to end; the number is for :meth:`not_on_cancel`."""
+    def on_cancel(self, callback: Callable[[str], None], *, late: bool = False) -> int:
+        """Call it when someone asks the run to end; the number is for :meth:`not_on_cancel`.
+
+        `late`: as a limit, after all else that the same wait brought.
+        """
         self._tickets += 1
-        self._on_cancel[self._tickets] = callback
+        self._on_cancel[self._tickets] = (callback, late)
         return self._tickets
 
     def not_on_cancel(self, ticket: int) -> None:
         """Do not call it any more."""
         self._on_cancel.pop(ticket, None)
 
-    def _wake_canceled(self) -> None:
-        callbacks, self._on_cancel = list(self._on_cancel.values()), {}
-        for callback in callbacks:
-            callback(self.cancel_reason or "")
+    def _wake_canceled(self, late: bool) -> None:
+        tickets = [ticket for ticket, (_, is_late) in self._on_cancel.items() if is_late == late]
+        for ticket in tickets:
+            # One may have been taken back by the one before.
+            found = self._on_cancel.pop(ticket, None)
+            if found is not None:
+                found[0](self.cancel_reason or "")

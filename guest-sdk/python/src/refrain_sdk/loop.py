@@ -27,6 +27,8 @@ _numbers = count(1)
 class Future(asyncio.Future[T]):
     """A future whose hash is its number."""
 
+    is_deadline = False
+
     def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
         self._number = next(_numbers)
         super().__init__(loop=loop)
@@ -49,8 +51,9 @@ class Task(asyncio.Task[T]):
 class Timer(asyncio.TimerHandle):
     """A callback that a durable timer calls."""
 
-    __slots__ = ("op",)
+    __slots__ = ("is_deadline", "op")
     op: int | None
+    is_deadline: bool
 
     def settle(self, _outcome: Outcome) -> None:
         """The timer has fired: nobody else can end it."""
@@ -128,6 +131,7 @@ class Loop(asyncio.AbstractEventLoop):
         # `when` is asyncio's own affair: for the host only the delay counts.
         timer = Timer(0.0, callback, list(args), self, context)
         timer.op = None
+        timer.is_deadline = False
         if delay > 0:
             timer.op = self._host.start_timer(round(delay * NANOSECONDS), None)
             self._inbox.add(timer.op, timer)
@@ -138,9 +142,16 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Start a durable timer that fires at that time of this loop, to the microsecond."""
+        """Start a durable timer that fires at that time of this loop, to the microsecond.
+
+        It is how `asyncio.timeout` limits something. When a wait brings both the limit and what is limited, the limit
+        comes last: what was waited for has won.
+        """
         # A float of today's seconds is exact to some 0.2 us, which rounding takes away.
-        return self.call_later(round(when - self.time(), 6), callback, *args, context=context)
+        timer = self.call_later(round(when - self.time(), 6), callback, *args, context=context)
+        assert isinstance(timer, Timer)  # noqa: S101 - no other is made
+        timer.is_deadline = True
+        return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         assert isinstance(handle, Timer)  # noqa: S101 - no other is made
