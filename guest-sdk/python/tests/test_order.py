@@ -307,9 +307,9 @@ def test_ten_thousand_open_ops_cost_no_more_for_each() -> None:
         async def many() -> int:
             return sum(await join(echo(value) for value in range(number)))
 
-        began = time.perf_counter()
+        began = time.process_time()
         assert env().run(many).result() == sum(range(number))
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     few, many = took(1_000), took(10_000)
     assert many < 40 * few, (few, many)
