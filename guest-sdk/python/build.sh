@@ -23,10 +23,22 @@ if ! command -v "$componentize" >/dev/null; then
     exit 1
 fi
 
-# What is not there whole is not there: a build that was interrupted leaves no component.
+# From copies, as Python leaves its bytecode beside what it imports.
+work=$(mktemp -d)
 part=$out.part
-trap 'rm -f "$part"' EXIT
-# No VIRTUAL_ENV: what is installed beside componentize-py is none of the workflow's.
+trap 'rm -rf "$work" "$part"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$work/app" "$work/sdk"
+(cd -- "$directory" && find . \( -name '.?*' -o -name __pycache__ -o -name refrain-sdk \) -prune -o -type f -name '*.py' -print) |
+    while IFS= read -r file; do
+        mkdir -p "$work/app/$(dirname -- "$file")"
+        cp -- "$directory/$file" "$work/app/$file"
+    done
+cp -R "$sdk/src/refrain_sdk" "$work/sdk/refrain_sdk"
+find "$work" -name __pycache__ -prune -exec rm -rf {} +
+
+# No VIRTUAL_ENV: what is installed beside componentize-py is none of the workflow's. What is not there whole is not
+# there: a build that is interrupted leaves no component.
 env -u VIRTUAL_ENV "$componentize" --quiet --wit-path "$wit" --world workflow \
-    componentize --python-path "$directory" --python-path "$sdk/src" --output "$part" "$module"
-mv "$part" "$out"
+    componentize --python-path "$work/app" --python-path "$work/sdk" --output "$part" "$module"
+mv -- "$part" "$out"
