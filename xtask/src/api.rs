@@ -73,6 +73,8 @@ impl Api {
     /// Uploads a component; the answer.
     pub(crate) fn upload(&self, name: &str, wasm: &[u8]) -> Result<Value> {
         let request = self.agent.put(format!("{}/v1/components/{name}", self.url));
+        // A Python runtime is compiled meanwhile.
+        let request = request.config().timeout_global(Some(RUN_LIMIT)).build();
         let response = request.header("content-type", "application/wasm").send(wasm);
         Ok(answer(response).with_context(|| format!("upload component {name}"))?.1)
     }

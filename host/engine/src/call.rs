@@ -483,6 +483,11 @@ impl Note {
         }
     }
 
+    /// Whether it is an error that the code has logged.
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Log { level: Level::Error, .. })
+    }
+
     /// The size that counts against limits, in bytes.
     pub fn size(&self) -> usize {
         match self {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::guests;
 use crate::process::{self, heading};
+use crate::python;
 use crate::workspace::Workspace;
 
 mod build;
@@ -135,7 +136,13 @@ pub(crate) fn check_all(ws: &Workspace) -> Result<()> {
         let script = ws.root.join("guest-sdk").join(language.name()).join(CHECKS);
         match toolchain::find(ws, language)? {
             Ok(toolchain) => {
-                process::run(Command::new(&script).envs(toolchain.env))
+                let mut checks = Command::new(&script);
+                checks.envs(toolchain.env);
+                if language == Language::Python {
+                    // What checks the worker checks the SDK.
+                    checks.env("REFRAIN_PYTHON_TOOLS", python::environment(ws)?);
+                }
+                process::run(&mut checks)
                     .with_context(|| format!("check the SDK for {}", language.title()))?;
             }
             Err(missing) => println!("    NOT CHECKED: the SDK for {}; {missing}", language.title()),

@@ -401,12 +401,16 @@ impl Run {
             Mode::Replay(..) => None,
             Mode::Query(inquiry) => inquiry.last_words().map(str::to_owned),
             Mode::Live(live) => {
-                let lines = live.entries.iter().rev().map_while(|entry| match entry {
-                    Entry::Note(note) => note.last_words(),
+                let notes = live.entries.iter().rev().map_while(|entry| match entry {
+                    Entry::Note(note) => Some(note).filter(|note| note.last_words().is_some()),
                     Entry::Command(_) | Entry::Read { .. } | Entry::Marker { .. } => None,
                 });
-                let mut lines: Vec<_> = lines.take(LAST_WORDS).collect();
-                lines.reverse();
+                let notes: Vec<_> = notes.take(LAST_WORDS).collect();
+                // What a runtime prints once the code has said what is wrong adds nothing.
+                if let Some(error) = notes.iter().find(|note| note.is_error()) {
+                    return error.last_words().map(str::to_owned);
+                }
+                let lines: Vec<_> = notes.iter().rev().filter_map(|note| note.last_words()).collect();
                 (!lines.is_empty()).then(|| lines.join("\n"))
             }
         }

@@ -209,6 +209,19 @@ async fn of_a_program_that_falls_the_trap_tells_what_it_said_last() {
 }
 
 #[tokio::test]
+async fn what_a_runtime_prints_after_an_error_was_logged_is_not_told() {
+    let body = r#"(data (i32.const 0x3000) "ValueError: nopanicked at the disco\n")
+       (func $main
+         (call $log (i32.const 4) (i32.const 0x3000) (i32.const 14) (i32.const 0) (i32.const 0))
+         (call $print (i32.const 2) (i32.const 0x300e) (i32.const 22))
+         unreachable)"#;
+    let Stop::Trap(trap) = Owner::small().try_out(preview_1_guest(body)).await.stop else {
+        panic!("no trap")
+    };
+    assert!(trap.message.starts_with("ValueError: no (wasm `unreachable`"), "{trap}");
+}
+
+#[tokio::test]
 async fn describe_has_a_system_and_may_not_wait_in_it() {
     let describe = |body: &str| {
         preview_1_guest_with(
