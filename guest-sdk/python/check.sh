@@ -7,7 +7,7 @@ python=${REFRAIN_PYTHON_TOOLS:-python3}
 export PYTHONDONTWRITEBYTECODE=1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root/guest-sdk/python"
-others="$root/tests/guests/python $root/examples/*/python $root/examples/plain-python"
+others="$root/tests/guests/python $root/examples/*/python"
 # shellcheck disable=SC2086  # the folders are words of their own
 "$python" -m ruff format --no-cache --check . $others
 # shellcheck disable=SC2086

@@ -249,16 +249,29 @@ fn the_tables_of_the_format_are_those_of_the_store() {
 }
 
 #[test]
-fn the_excerpt_of_the_readme_is_what_the_example_has() {
-    let text = read("README.md");
-    let (_, excerpt) = text.split_once("```rust,ignore\n").expect("the excerpt is there");
-    let excerpt = excerpt.split("```").next().expect("the excerpt has an end");
-    let example = read("examples/backup/src/lib.rs");
+fn excerpts_are_what_the_examples_have() {
+    let mut excerpts = 0;
+    for document in ["README.md", "LANGUAGES.md"] {
+        let text = read(document);
+        for marked in text.split("\n<!-- excerpt: ").skip(1) {
+            let (path, rest) = marked.split_once(" -->\n```").expect("code follows its mark");
+            let (_, rest) = rest.split_once('\n').expect("the code begins on a line of its own");
+            let excerpt = rest.split("\n```").next().expect("the excerpt has an end");
+            check_excerpt(path, excerpt);
+            excerpts += 1;
+        }
+    }
+    assert_eq!(excerpts, 6);
+}
+
+/// The lines are in the file in this order; where there is a `// ...`, others are between them.
+fn check_excerpt(path: &str, excerpt: &str) {
+    let example = format!("\n{}", read(path));
     let mut rest = example.as_str();
     for line in excerpt.lines().filter(|line| !line.is_empty() && line.trim() != "// ...") {
         let (_, after) = rest
             .split_once(&format!("\n{line}\n"))
-            .unwrap_or_else(|| panic!("the example has no such line, or not in this order: {line}"));
+            .unwrap_or_else(|| panic!("{path} has no such line, or not in this order: {line}"));
         // The line's end begins the next one.
         rest = &rest[rest.len() - after.len() - 1..];
     }

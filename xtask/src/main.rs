@@ -37,7 +37,7 @@ usage: cargo xtask COMMAND
   test [STAGE...]               every check, or only these stages; `cargo xtask test --list` names them
   example NAME [--lang LANG]    build an example, run it against a fresh host, and check its outcome; NAME is one of
                                 examples/, or all; approval, order-saga and fan-out are there in rust (which is meant
-                                without --lang), python, js, go and c
+                                without --lang), python, js, go and c, and plain in python alone
   guests                        build the examples for wasm32, with a compiler that is installed if it is missing
   guests --lang LANG            build the components of one language, rust, python, js, go or c, or of all that this
                                 machine has the tools for: the language suite (tests/guests) and examples

@@ -23,6 +23,7 @@ mod hello;
 mod mutex;
 mod off_peak;
 mod order_saga;
+mod plain;
 mod podcast_pipeline;
 mod reminder;
 mod snapshot;
@@ -40,9 +41,10 @@ struct Story {
 }
 
 /// All examples, in the order in which one would read them.
-const STORIES: [Story; 15] = [
+const STORIES: [Story; 16] = [
     Story { name: "hello", service: None, run: hello::run },
     Story { name: "reminder", service: None, run: reminder::run },
+    Story { name: "plain", service: None, run: plain::run },
     Story { name: "approval", service: None, run: approval::run },
     Story { name: "off-peak", service: None, run: off_peak::run },
     Story { name: "expense", service: None, run: expense::run },

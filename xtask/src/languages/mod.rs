@@ -82,7 +82,13 @@ pub(crate) fn example(ws: &Workspace, language: Language, name: &str) -> PathBuf
 
 /// Whether there is such an example in a language.
 pub(crate) fn has_example(ws: &Workspace, language: Language, name: &str) -> bool {
-    language == Language::Rust || build::script(&ws.examples().join(name).join(language.name())).exists()
+    let example = ws.examples().join(name);
+    match language {
+        Language::Rust => example.join("Cargo.toml").exists(),
+        Language::Python | Language::JavaScript | Language::Go | Language::C => {
+            build::script(&example.join(language.name())).exists()
+        }
+    }
 }
 
 /// Puts the suite's component of the reference, which is built with the examples, to those of the other languages.

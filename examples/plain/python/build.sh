@@ -3,4 +3,4 @@
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-exec sh "$here/../../guest-sdk/python/build.sh" "$here" plain "$1"
+exec sh "$here/../../../guest-sdk/python/build.sh" "$here" plain "$1"
