@@ -2,7 +2,6 @@
 
 use refrain_engine::call::Completion;
 use refrain_engine::failure::{Failure, FailureKind};
-use refrain_engine::journal::Surroundings;
 use wasmtime::component::{Linker, Resource, ResourceType};
 
 use super::output::Stream;
@@ -19,8 +18,8 @@ const EXIT: &str = "exit";
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut environment = linker.instance(&versioned("wasi:cli/environment"))?;
-    environment.func_wrap("get-environment", |store, ()| Ok((store.data().surroundings().environment,)))?;
-    environment.func_wrap("get-arguments", |store, ()| Ok((store.data().surroundings().arguments,)))?;
+    environment.func_wrap("get-environment", |store, ()| Ok((store.data().environment(),)))?;
+    environment.func_wrap("get-arguments", |store, ()| Ok((store.data().arguments(),)))?;
     environment.func_wrap("initial-cwd", |_, ()| Ok((None::<String>,)))?;
 
     let mut exit = linker.instance(&versioned("wasi:cli/exit"))?;
@@ -54,8 +53,16 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 impl State {
     /// In `describe` there is nothing around: a component may have many names, and is described once.
-    fn surroundings(&self) -> Surroundings {
-        self.run().map(|run| run.started().surroundings.clone()).unwrap_or_default()
+    fn environment(&self) -> Vec<(String, String)> {
+        self.run().map(|run| run.started().surroundings.environment.clone()).unwrap_or_default()
+    }
+
+    /// The first is the program's own name, as everywhere: that of the component.
+    fn arguments(&self) -> Vec<String> {
+        self.run().map_or_else(Vec::new, |run| {
+            let started = run.started();
+            [&started.component].into_iter().chain(&started.surroundings.arguments).cloned().collect()
+        })
     }
 
     /// A workflow ends by returning. A program that exits has given up in its own way, whatever its status says.

@@ -162,10 +162,13 @@ async fn variables_and_arguments_are_those_that_the_run_started_with() {
                  (call $print (i32.const 1) (i32.const 0x3100) (i32.const 9))
                  (call $print (i32.const 1) (i32.const 0x3300) (i32.const 1))
                  (if (call $args (i32.const 0x3000) (i32.const 0x3200)) (then unreachable))
-                 (call $print (i32.const 1) (i32.const 0x3200) (i32.const 2)))"#,
+                 (call $print (i32.const 1) (i32.const 0x3200) (i32.const 4))
+                 (call $print (i32.const 1) (i32.const 0x3300) (i32.const 1))
+                 (call $print (i32.const 1) (i32.const 0x3205) (i32.const 2)))"#,
         ),
         expect![[r#"
             0 info "REGION=eu" [("stream", "stdout")]
+            0 info "test" [("stream", "stdout")]
             0 info "-v" [("stream", "stdout")]
             0 finish
         "#]],
