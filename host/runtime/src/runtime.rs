@@ -8,6 +8,7 @@ use refrain_engine::ids::{Namespace, check_name};
 use refrain_plugin::Plugin;
 use refrain_store::Store;
 use refrain_store::schema::RunKey;
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -513,10 +514,14 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
     tokio::spawn(work).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
 
-/// Reads that may be long go where they may block.
+/// Reads that may be long go where they may block. On a runtime of one thread they are made in place: nobody but the
+/// thread itself would decide what happens meanwhile, and so a simulation has no other thread in it.
 pub(crate) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
+    if tokio::runtime::Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return read();
+    }
     tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
 

@@ -1,0 +1,55 @@
+//! `refrain-sim`: simulates seeds, each in a process of its own.
+
+#![expect(clippy::print_stdout, reason = "what it prints is its purpose")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use refrain_sim::options::Options;
+use refrain_sim::{entropy, simulation, trace};
+
+/// Simulates one seed, and fails when something does not hold.
+#[derive(Parser)]
+struct Arguments {
+    /// Decides everything.
+    #[arg(long)]
+    seed: u64,
+    /// Executions that clients start.
+    #[arg(long, default_value_t = Options::default().executions)]
+    executions: u64,
+    /// The host crashes at most so often.
+    #[arg(long, default_value_t = Options::default().crashes)]
+    crashes: u64,
+    /// Prints everything that happened.
+    #[arg(long)]
+    trace: bool,
+    /// Plants this bug.
+    #[cfg(feature = "planted")]
+    #[arg(long)]
+    plant: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    entropy::decide(arguments.seed);
+    #[cfg(feature = "planted")]
+    if let Some(bug) = &arguments.plant {
+        refrain_engine::planted::plant(bug);
+    }
+    let Arguments { seed, executions, crashes, .. } = arguments;
+    let options = Options { executions, crashes, ..Options::default() };
+    let verdict = simulation::run(seed, &options);
+    if arguments.trace {
+        print!("{}", verdict.trace);
+    }
+    let fingerprint = trace::fingerprint(&verdict.trace);
+    let events = verdict.trace.lines().count();
+    println!(
+        "seed {seed}: {} runs, {} lives, {events} events, trace {fingerprint:016x}",
+        verdict.runs, verdict.lives
+    );
+    for violation in &verdict.violations {
+        println!("  {violation}");
+    }
+    if verdict.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
