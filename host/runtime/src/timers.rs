@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use refrain_engine::ids::{Namespace, Op, RunId};
+use refrain_engine::planted;
 use refrain_engine::time::Timestamp;
 use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Order, Store, StoreError, Table};
@@ -85,7 +86,10 @@ impl Timers {
         fire: impl Fn(RunKey, Op, Timestamp, OwnedSemaphorePermit),
     ) -> Result<(), StoreError> {
         loop {
-            let now = self.clock.now();
+            let mut now = self.clock.now();
+            if planted!("timer-early") {
+                now = now.after(Duration::from_millis(50));
+            }
             self.load(now)?;
             let (due, next) = self.take_due(now);
             if !due.is_empty() {

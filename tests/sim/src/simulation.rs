@@ -8,7 +8,7 @@ use refrain_engine::scripted::ScriptedGuests;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::Plugin;
 use refrain_runtime::{Clock, Error, ListFilter, NewComponent, OnTrap, RunStatus, Runtime, Target, WorkflowDefinition};
-use refrain_store::{MemoryStore, Store};
+use refrain_store::{MemoryStore, SimMachine, Store, StoreError};
 
 use crate::clients::Clients;
 use crate::clock::{BEGINNING, SimClock};
@@ -65,13 +65,48 @@ enum Life {
     Last,
 }
 
+/// What a crash leaves.
+enum Disk {
+    /// Whole batches, in order.
+    Memory(Arc<MemoryStore>),
+    /// What the disks of a machine have kept: the durable store must make sense of it.
+    Machine(Box<SimMachine>),
+}
+
+impl Disk {
+    /// Every third seed has the durable store, which costs ten times what memory does.
+    fn draw(seed: u64) -> Self {
+        if seed.is_multiple_of(3) { Self::Machine(Box::new(SimMachine::new(u64::MAX))) } else { Self::Memory(Arc::default()) }
+    }
+
+    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Machine(machine) => Arc::new(machine.open()?),
+        })
+    }
+
+    /// The power is off, and back for so many operations.
+    fn restart(&mut self, random: &mut Random, operations: u64) {
+        if let Self::Machine(machine) = self {
+            **machine = machine.restarted(random.next(), operations);
+        }
+    }
+
+    fn cut_power(&self) {
+        if let Self::Machine(machine) = self {
+            machine.cut_power();
+        }
+    }
+}
+
 struct Simulation {
     seed: u64,
     random: Random,
     trace: Trace,
     clients: Clients,
     guests: ScriptedGuests,
-    disk: Arc<MemoryStore>,
+    disk: Disk,
     now: Timestamp,
     lives: u64,
 }
@@ -88,7 +123,7 @@ impl Simulation {
             clients: Clients::draw(&mut requests, options.executions, options.within, trace.clone()),
             trace,
             guests,
-            disk: Arc::default(),
+            disk: Disk::draw(seed),
             now: BEGINNING,
             lives: 0,
         }
@@ -106,9 +141,21 @@ impl Simulation {
             let clock = SimClock::at(self.now);
             let random = Random::new(self.seed, &format!("disk {}", self.lives));
             let faults = self.draw_disk_faults(life);
-            let disk = Arc::clone(&self.disk) as Arc<dyn Store>;
-            let store = SimStore::new(disk, clock.clone(), self.trace.clone(), faults, random);
+            let operations = match life {
+                Life::Faulty if self.random.percent(50) => self.random.below(4_000),
+                Life::Faulty | Life::Last => u64::MAX,
+            };
+            self.disk.restart(&mut self.random, operations);
             self.trace.record(clock.now(), Event::Boot(self.lives));
+            let disk = match self.disk.open() {
+                Ok(disk) => disk,
+                Err(error) => {
+                    let why = format!("its store did not open: {error}");
+                    self.trace.record(clock.now(), Event::Crash(why));
+                    return;
+                }
+            };
+            let store = SimStore::new(disk, clock.clone(), self.trace.clone(), faults, random);
             let why = match self.boot(&store, &clock).await {
                 Ok(runtime) => match life {
                     Life::Faulty => self.until_crash(&runtime, &store, &clock).await,
@@ -117,6 +164,8 @@ impl Simulation {
                 Err(error) => format!("it did not come up: {error}"),
             };
             store.crash();
+            // A killed process writes nothing more, not even a good end of its databases.
+            self.disk.cut_power();
             self.trace.record(clock.now(), Event::Crash(why));
             self.now = clock.now();
         });
@@ -242,9 +291,17 @@ impl Simulation {
         }
     }
 
-    fn judge(self) -> Verdict {
+    fn judge(mut self) -> Verdict {
         let trace = self.trace.text();
-        let evidence = Evidence::read(&*self.disk, self.trace.entries(), self.guests);
+        self.disk.restart(&mut self.random, u64::MAX);
+        let disk = match self.disk.open() {
+            Ok(disk) => disk,
+            Err(error) => {
+                let violations = vec![format!("acknowledged: the store does not open in the end: {error}")];
+                return Verdict { violations, trace, runs: 0, lives: self.lives };
+            }
+        };
+        let evidence = Evidence::read(&*disk, self.trace.entries(), self.guests);
         let check = |(name, checker): &(&str, checkers::Checker)| {
             checker(&evidence).into_iter().map(|wrong| format!("{name}: {wrong}")).collect::<Vec<_>>()
         };

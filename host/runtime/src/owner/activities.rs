@@ -13,6 +13,7 @@ use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::Op;
 use refrain_engine::mailbox::Item;
+use refrain_engine::planted;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
 use refrain_store::Change;
@@ -347,7 +348,11 @@ impl Owner<'_> {
             Phase::Scheduled { .. } | Phase::Backoff { .. } => None,
         };
         let attempt = if started_at.is_some() { activity.attempt } else { activity.attempt - 1 };
-        self.arrive(Item::ActivityClosed { op, outcome, attempt, started_at }, changes, reply);
+        let closed = Item::ActivityClosed { op, outcome, attempt, started_at };
+        if planted!("record-outcome-twice") {
+            self.arrive(closed.clone(), Vec::new(), None);
+        }
+        self.arrive(closed, changes, reply);
     }
 
     /// Nothing more happens for the activity. Answers what becomes of its rows.

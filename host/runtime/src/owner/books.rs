@@ -8,6 +8,7 @@ use refrain_engine::ids::Op;
 use refrain_engine::journal::Record;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::outline::Outline;
+use refrain_engine::planted;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::CancelReason;
 use refrain_store::schema::{Head, HeadVersion, Key, Prefix, RunStatus, StoredHead, VisibilityRow};
@@ -433,7 +434,13 @@ impl Owner<'_> {
             self.books.extend(changes);
             self.books.draft.replies.extend(reply.map(|reply| (reply, Ok(()))));
         }
-        let Draft { requires, changes, replies, after, .. } = std::mem::take(&mut self.books.draft);
+        let Draft { requires, changes, mut replies, mut after, .. } = std::mem::take(&mut self.books.draft);
+        if planted!("dispatch-before-commit") {
+            after.drain(..).for_each(|after| self.follow(after));
+        }
+        if planted!("acknowledge-before-durable") {
+            replies.drain(..).for_each(|(reply, answer)| drop(reply.send(answer)));
+        }
         if !changes.is_empty() {
             self.commit(requires, changes).await?;
         }

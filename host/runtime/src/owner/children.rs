@@ -15,6 +15,7 @@ use refrain_engine::lifecycle::{Lifecycle, RUN_ITSELF};
 use refrain_engine::limits;
 use refrain_engine::mailbox::Item;
 use refrain_engine::payload::Payload;
+use refrain_engine::planted;
 use refrain_engine::run::Effect;
 use refrain_store::schema::{ChildRow, ComponentVersion, EndChild, OutboxRow, Prefix, RunStatus};
 
@@ -263,6 +264,7 @@ impl Owner<'_> {
             // A run can be ended also where this is damaged: its child then goes on.
             let Ok(row) = codec::decode::<ChildRow>("child", &row) else { continue };
             match row.parent_close {
+                ParentClosePolicy::Terminate if planted!("parent-close-as-abandon") => {}
                 ParentClosePolicy::Terminate => self.end_child(op, &row, EndChild::Terminate, &reason),
                 ParentClosePolicy::RequestCancel => {
                     self.end_child(op, &row, EndChild::RequestCancel, &reason);

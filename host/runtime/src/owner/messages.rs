@@ -8,6 +8,7 @@ use refrain_engine::ids::{Op, RunId};
 use refrain_engine::journal::Started;
 use refrain_engine::lifecycle::RUN_ITSELF;
 use refrain_engine::mailbox::Item;
+use refrain_engine::planted;
 use refrain_engine::time::Timestamp;
 use refrain_store::schema::{Key, RunKey, StoredHead};
 use refrain_store::{Change, Health};
@@ -205,6 +206,9 @@ impl Owner<'_> {
         if self.books.head().status.is_closed() {
             self.books.delete(row);
         } else {
+            if planted!("timer-twice") {
+                self.arrive(Item::TimerFired { op, deadline }, Vec::new(), None);
+            }
             self.arrive(Item::TimerFired { op, deadline }, vec![delete(row)], None);
         }
     }
@@ -250,7 +254,7 @@ impl Owner<'_> {
     fn signal(&mut self, signal: SendSignal, begins: bool, reply: Reply) -> Result<(), Gone> {
         let SendSignal { name, input, request_id } = signal;
         let mut changes = Vec::new();
-        if let Some(request_id) = &request_id {
+        if let Some(request_id) = request_id.as_ref().filter(|_| !planted!("forget-requests")) {
             let key = self.chain_request(request_id);
             if let Some(row) = self.shared.store.get(key.table, &key.bytes)? {
                 // That of a reset names the run that it made.

@@ -38,6 +38,7 @@ use refrain_engine::codec;
 use refrain_engine::guest::Guest;
 use refrain_engine::journal::{Code, Started};
 use refrain_engine::lifecycle::RUN_ITSELF;
+use refrain_engine::planted;
 use refrain_engine::run::Run;
 use refrain_engine::time::Timestamp;
 use refrain_store::schema::{Head, HeadVersion, Parked, RunKey, RunStatus, StoredHead};
@@ -446,6 +447,9 @@ impl<'a> Owner<'a> {
 
     fn drop_instance(&mut self) {
         self.instance = None;
+        if planted!("lose-outcomes-on-eviction") {
+            self.books.drop_fresh();
+        }
         self.shared.residents.leaves(self.key);
     }
 

@@ -4,7 +4,8 @@
 //! without a change above this file.
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use refrain_engine::planted;
 
 use super::database_error;
 use crate::store::StoreError;
@@ -56,7 +57,10 @@ impl RedbLog {
     fn write(&mut self, entry: Option<(u64, &[u8])>, trims: usize) -> Result<(), StoreError> {
         const WHAT: &str = "write the commit log";
         // Quick repair would double the syncs; without it an unclean open walks the log, which is kept short.
-        let transaction = self.database.begin_write().map_err(database_error(WHAT))?;
+        let mut transaction = self.database.begin_write().map_err(database_error(WHAT))?;
+        if planted!("skip-sync") {
+            transaction.set_durability(Durability::None).map_err(database_error(WHAT))?;
+        }
         let mut trim_to = self.trim_to;
         {
             let mut entries = transaction.open_table(ENTRIES).map_err(database_error(WHAT))?;

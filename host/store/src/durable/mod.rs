@@ -23,8 +23,10 @@ mod core;
 mod dir;
 mod entry;
 mod log;
+#[cfg(any(test, feature = "testing"))]
+mod machine;
 mod pinning;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 mod sim_disk;
 mod state;
 mod tail;
@@ -45,6 +47,8 @@ pub use self::core::MAX_BATCH_BYTES;
 pub(crate) use self::dir::sync_dir;
 use self::dir::{DataDir, FreeSpace};
 use self::log::{Log, RedbLog};
+#[cfg(any(test, feature = "testing"))]
+pub use self::machine::SimMachine;
 pub use self::state::FORMAT;
 use self::state::StateDb;
 use self::tail::{Layer, Tail};

@@ -33,11 +33,13 @@ impl Power {
         })
     }
 
+    #[cfg(test)]
     /// How many operations there have been.
     pub(super) fn operations(&self) -> u64 {
         self.operations.load(Ordering::SeqCst)
     }
 
+    #[cfg(test)]
     /// The numbers of those that were syncs.
     pub(super) fn syncs(&self) -> Vec<u64> {
         self.syncs.lock().unwrap().clone()

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use redb::backends::InMemoryBackend;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::sim_disk::{Power, SimDisk};
+use super::machine::SimMachine as Machine;
 use super::*;
 use crate::batch::Class;
 use crate::random::Random;
@@ -423,19 +423,12 @@ fn a_state_that_cannot_be_written_poisons_the_store_and_loses_nothing() {
     assert!(matches!(waiting.wait(), Err(CommitError::Poisoned(_))));
     assert!(matches!(store.health(), Health::Poisoned(reason) if reason.contains("write the state")));
     drop(store);
-    let store = machine.after_power_cut(&mut Random(1), u64::MAX).open(Applying::All).unwrap();
+    let store = machine.after_power_cut(&mut Random(1), u64::MAX).open_applying(Applying::All).unwrap();
     let rows = store.range(TABLE, b"", b"\xff", Order::Ascending, 99).unwrap();
     assert_eq!(rows, [(Bytes::from("acknowledged"), Bytes::from("1"))]);
 }
 
 // ---- crashes
-
-/// Two disks of one machine: one for each database.
-struct Machine {
-    log: SimDisk,
-    state: SimDisk,
-    power: Arc<Power>,
-}
 
 /// How the applier works while the power goes off.
 #[derive(Clone, Copy, Debug)]
@@ -451,23 +444,6 @@ const BATCHES: u64 = 12;
 const KEPT: u64 = 4;
 
 impl Machine {
-    /// A machine with two empty databases and power for this many operations.
-    fn new(operations: u64) -> Self {
-        let (power, enough) = (Power::for_operations(operations), Power::for_operations(u64::MAX));
-        let empty = || {
-            let disk = SimDisk::new(&enough);
-            drop(Database::builder().create_with_backend(disk.clone()).unwrap());
-            disk.after_power_cut(&mut Random(0), &power)
-        };
-        Self { log: empty(), state: empty(), power }
-    }
-
-    fn after_power_cut(&self, random: &mut Random, operations: u64) -> Self {
-        let power = Power::for_operations(operations);
-        let log = self.log.after_power_cut(random, &power);
-        Self { log, state: self.state.after_power_cut(random, &power), power }
-    }
-
     /// Makes the state one of format 1, with the log as it is.
     fn age(&self) {
         let state = Database::builder().create_with_backend(self.state.clone()).unwrap();
@@ -478,7 +454,7 @@ impl Machine {
         transaction.commit().unwrap();
     }
 
-    fn open(&self, applying: Applying) -> Result<RedbStore, StoreError> {
+    fn open_applying(&self, applying: Applying) -> Result<RedbStore, StoreError> {
         let mut options = lazy(Path::new(""));
         (options.apply_bytes, options.apply_after) = match applying {
             Applying::All => (1, Duration::ZERO),
@@ -488,20 +464,10 @@ impl Machine {
         self.open_with(&options)
     }
 
-    fn open_with(&self, options: &RedbOptions) -> Result<RedbStore, StoreError> {
-        let database = |disk: &SimDisk| {
-            let database = Database::builder().set_cache_size(1 << 20).create_with_backend(disk.clone());
-            database.map_err(database_error("open"))
-        };
-        let log = RedbLog::open(database(&self.log)?)?;
-        let state = StateDb::open(database(&self.state)?)?;
-        RedbStore::start(options, state, Box::new(log), plenty(), None)
-    }
-
     /// Several writers at once, each with its own records, until they are done or the power is off. Says how many batches
     /// of each writer were acknowledged.
     fn work(&self, applying: Applying) -> Vec<u64> {
-        let Ok(store) = self.open(applying) else {
+        let Ok(store) = self.open_applying(applying) else {
             return vec![0; usize::from(WRITERS)];
         };
         let acknowledged = thread::scope(|scope| {
@@ -581,12 +547,12 @@ fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch
 
             // The power goes again while the store recovers, and once more it must not matter.
             let again = machine.after_power_cut(&mut random, 1 + moment % 60);
-            if let Ok(store) = again.open(Applying::All) {
+            if let Ok(store) = again.open_applying(Applying::All) {
                 check_recovered(&store, &acknowledged, &what);
                 again.power.cut();
             }
             let last = again.after_power_cut(&mut random, u64::MAX);
-            let store = last.open(applying).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let store = last.open_applying(applying).unwrap_or_else(|error| panic!("{what}: {error}"));
             check_recovered(&store, &acknowledged, &what);
             // And it is a store like any other.
             store.commit(Batch::new().put(Table::Ready, "again", "1")).wait().unwrap();
@@ -603,14 +569,14 @@ fn a_power_cut_while_an_older_format_is_brought_forward_loses_nothing() {
     let old = written.after_power_cut(&mut random, u64::MAX);
     old.age();
     let whole = old.after_power_cut(&mut random, u64::MAX);
-    drop(whole.open(Applying::Nothing).unwrap());
+    drop(whole.open_applying(Applying::Nothing).unwrap());
     for moment in 0..whole.power.operations() {
         let what = format!("power cut at operation {moment}");
         let machine = old.after_power_cut(&mut random, moment);
-        drop(machine.open(Applying::Nothing));
+        drop(machine.open_applying(Applying::Nothing));
         machine.power.cut();
         let last = machine.after_power_cut(&mut random, u64::MAX);
-        let store = last.open(Applying::Nothing).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let store = last.open_applying(Applying::Nothing).unwrap_or_else(|error| panic!("{what}: {error}"));
         check_recovered(&store, &acknowledged, &what);
         store.commit(Batch::new().put(Table::Heartbeats, "beat", "1")).wait().unwrap();
         store.close().unwrap();

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use refrain_engine::activity::{Activity, Phase};
+use refrain_engine::codec;
+use refrain_engine::ids::Namespace;
 use refrain_engine::mailbox::Item;
+use refrain_store::schema::Prefix;
+use refrain_store::{Change, Table};
 
 use crate::evidence::{Evidence, arrivals};
 use crate::trace::Event;
@@ -20,9 +25,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     }
     // Where an arrival lies first in the mailbox and then in a step, it is the same one by its number.
     let mut closed: BTreeMap<String, u64> = BTreeMap::new();
+    // An attempt that was durably started may still be heard of after the end that came in the same moment.
+    let mut begun: BTreeMap<String, u32> = BTreeMap::new();
     for entry in &evidence.trace {
         match &entry.event {
             Event::Durable(changes) => {
+                begun.extend(running(changes));
                 for (run, arrival) in arrivals(changes) {
                     let Item::ActivityClosed { op, .. } = arrival.item else { continue };
                     let first = closed.entry(format!("{run}/{op}")).or_insert(arrival.number);
@@ -32,11 +40,27 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                     }
                 }
             }
-            Event::Attempt { key, attempt, .. } if closed.contains_key(key) => {
+            Event::Attempt { key, attempt, .. }
+                if closed.contains_key(key) && begun.get(key).is_none_or(|begun| attempt > begun) =>
+            {
                 wrong.push(format!("attempt {attempt} of {key} began after its outcome was recorded"));
             }
             _ => {}
         }
     }
     wrong
+}
+
+/// The attempts that a durable batch starts, by idempotency key.
+fn running(changes: &[Change]) -> Vec<(String, u32)> {
+    let namespace = Namespace::default();
+    let mut running = Vec::new();
+    for change in changes {
+        let (Table::Activities, key, Some(row)) = change.parts() else { continue };
+        let activity: Activity = codec::decode("activity", row).expect("an activity");
+        if let (Phase::Running { .. }, Some(run)) = (activity.phase, Prefix::run_of(&namespace, key)) {
+            running.push((format!("{run}/{}", activity.op), activity.attempt));
+        }
+    }
+    running
 }
