@@ -22,6 +22,7 @@ mod host;
 mod languages;
 mod process;
 mod python;
+mod sim;
 mod test;
 mod timeline;
 mod workspace;
@@ -43,6 +44,10 @@ usage: cargo xtask COMMAND
                                 machine has the tools for: the language suite (tests/guests) and examples
   languages --table | --write   measure the components of all languages, run their suite, and print the table, or write
                                 it into LANGUAGES.md
+  sim [--seeds N] [--start S] [--minutes M]
+                                simulate seeds, 100 if nothing is said, each with drawn clients and faults; a seed that
+                                fails is printed, and happens again the same
+  sim --planted [--start S]     plant known bugs, one after the other, and see that the simulation finds each
   bless                         run the tests and rewrite the snapshots that differ
 ";
 
@@ -74,6 +79,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["guests", "--lang", name] => languages::build_named(&ws, name),
         ["languages", "--table"] => languages::print(&ws),
         ["languages", "--write"] => languages::write(&ws),
+        ["sim", arguments @ ..] => sim::run(&ws, arguments),
         ["bless"] => bless::run(&ws),
         [] | ["help" | "--help" | "-h", ..] => {
             print!("{USAGE}");

@@ -4,7 +4,9 @@
 //! guards. With it, one bug is chosen by name for the whole process. `cargo xtask sim --planted` alone turns it on.
 
 #[cfg(all(feature = "planted", not(debug_assertions)))]
-compile_error!("the feature `planted` puts bugs into the host: it is for debug builds of the simulation alone");
+compile_error!(
+    "the feature `planted` puts bugs into the host: it is for debug builds of the simulation alone"
+);
 
 /// Every bug there is.
 pub const BUGS: &[&str] = &[

@@ -35,9 +35,9 @@ mod store;
 
 pub use batch::{Batch, Change, Class, Expect, Precondition, Table};
 pub use blobs::Blobs;
-pub use durable::{FORMAT, MAX_BATCH_BYTES, RedbOptions, RedbStore};
 #[cfg(any(test, feature = "testing"))]
 pub use durable::SimMachine;
+pub use durable::{FORMAT, MAX_BATCH_BYTES, RedbOptions, RedbStore};
 #[cfg(feature = "testing")]
 pub use faulty::{Fault, FaultyStore};
 pub use memory::MemoryStore;

@@ -45,7 +45,8 @@ impl Part {
 
     fn parse(input: &Payload) -> Self {
         let text = String::from_utf8_lossy(&input.data);
-        let mut numbers = text.trim_matches(['[', ']']).split(',').map(|number| number.parse().expect("a number"));
+        let mut numbers =
+            text.trim_matches(['[', ']']).split(',').map(|number| number.parse().expect("a number"));
         let mut next = || numbers.next().expect("three numbers");
         Self { seed: next(), generation: next(), depth: next() }
     }
@@ -139,9 +140,13 @@ impl Actor {
                 self.host.activity(command)?
             }
             7 | 8 if self.part.depth > 0 => {
-                let child = Part { seed: self.random.next() >> 16, generation: 0, depth: self.part.depth - 1 };
-                let policies =
-                    [ParentClosePolicy::Terminate, ParentClosePolicy::RequestCancel, ParentClosePolicy::Abandon];
+                let child =
+                    Part { seed: self.random.next() >> 16, generation: 0, depth: self.part.depth - 1 };
+                let policies = [
+                    ParentClosePolicy::Terminate,
+                    ParentClosePolicy::RequestCancel,
+                    ParentClosePolicy::Abandon,
+                ];
                 let parent_close = *self.random.pick(&policies);
                 let options = ChildOptions { parent_close, ..ChildOptions::default() };
                 let command = ChildCommand { workflow: WORKFLOW.to_owned(), input: child.payload(), options };

@@ -150,7 +150,9 @@ impl Clients {
             .entries()
             .iter()
             .filter_map(|entry| match &entry.event {
-                Event::Asked(Request { number, want: Want::Signal { again: false, .. }, .. }) => Some(*number),
+                Event::Asked(Request { number, want: Want::Signal { again: false, .. }, .. }) => {
+                    Some(*number)
+                }
                 _ => None,
             })
             .collect();

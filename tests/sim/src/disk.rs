@@ -53,7 +53,13 @@ struct State {
 
 impl SimStore {
     /// A store over another one. In a tokio runtime, as it has a task.
-    pub fn new(inner: Arc<dyn Store>, clock: SimClock, trace: Trace, faults: DiskFaults, random: Random) -> Self {
+    pub fn new(
+        inner: Arc<dyn Store>,
+        clock: SimClock,
+        trace: Trace,
+        faults: DiskFaults,
+        random: Random,
+    ) -> Self {
         let state = State { random, writes: 0, poisoned: None, waiting: VecDeque::new() };
         let state = Mutex::new(state);
         let store = Self(Arc::new(Shared { inner, clock, trace, faults, state, arrived: Notify::new() }));

@@ -27,11 +27,20 @@ struct Arguments {
     #[cfg(feature = "planted")]
     #[arg(long)]
     plant: Option<String>,
+    /// Names the bugs that can be planted, and does nothing else.
+    #[cfg(feature = "planted")]
+    #[arg(long)]
+    bugs: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     entropy::decide(arguments.seed);
+    #[cfg(feature = "planted")]
+    if arguments.bugs {
+        refrain_engine::planted::BUGS.iter().for_each(|bug| println!("{bug}"));
+        return ExitCode::SUCCESS;
+    }
     #[cfg(feature = "planted")]
     if let Some(bug) = &arguments.plant {
         refrain_engine::planted::plant(bug);
@@ -51,5 +60,9 @@ fn main() -> ExitCode {
     for violation in &verdict.violations {
         println!("  {violation}");
     }
-    if verdict.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if verdict.violations.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("  again: refrain-sim --seed {seed} --executions {executions} --crashes {crashes} --trace");
+    ExitCode::FAILURE
 }

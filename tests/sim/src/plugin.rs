@@ -54,7 +54,11 @@ impl Plugin for SimPlugin {
             self.activity(LOCAL, move |_, input| async move { json(input) }),
             // Fails as often as its input says.
             self.activity("flaky", move |attempt, input| async move {
-                if u64::from(attempt) <= input { Err(ActivityError::new("Flaky", "not yet")) } else { json(input) }
+                if u64::from(attempt) <= input {
+                    Err(ActivityError::new("Flaky", "not yet"))
+                } else {
+                    json(input)
+                }
             }),
             // Fails for good.
             self.activity("fails", move |_, _| async move { Err(ActivityError::new("Final", "never")) }),
@@ -108,7 +112,8 @@ impl Worker {
             tokio::time::sleep(Duration::from_millis(100)).await;
             return Ok(());
         };
-        let attempt = Event::Attempt { key: task.idempotency_key.clone(), attempt: task.attempt, local: false };
+        let attempt =
+            Event::Attempt { key: task.idempotency_key.clone(), attempt: task.attempt, local: false };
         self.trace.record(self.clock.now(), attempt);
         tokio::time::sleep(Duration::from_millis(self.random.below(3_000))).await;
         if self.healthy {
@@ -146,4 +151,3 @@ async fn report(runtime: &Runtime, task: &ActivityTask, report: Report) -> Resul
     let activity = ActivityRef::Token(task.task_token.clone());
     runtime.report_activity(&Namespace::default(), &activity, report).await
 }
-

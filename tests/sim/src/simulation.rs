@@ -7,7 +7,9 @@ use refrain_engine::ids::{Digest, Namespace};
 use refrain_engine::scripted::ScriptedGuests;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::Plugin;
-use refrain_runtime::{Clock, Error, ListFilter, NewComponent, OnTrap, RunStatus, Runtime, Target, WorkflowDefinition};
+use refrain_runtime::{
+    Clock, Error, ListFilter, NewComponent, OnTrap, RunStatus, Runtime, Target, WorkflowDefinition,
+};
 use refrain_store::{MemoryStore, SimMachine, Store, StoreError};
 
 use crate::clients::Clients;
@@ -76,7 +78,11 @@ enum Disk {
 impl Disk {
     /// Every third seed has the durable store, which costs ten times what memory does.
     fn draw(seed: u64) -> Self {
-        if seed.is_multiple_of(3) { Self::Machine(Box::new(SimMachine::new(u64::MAX))) } else { Self::Memory(Arc::default()) }
+        if seed.is_multiple_of(3) {
+            Self::Machine(Box::new(SimMachine::new(u64::MAX)))
+        } else {
+            Self::Memory(Arc::default())
+        }
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
@@ -255,7 +261,9 @@ impl Simulation {
                 let filter = ListFilter { status: Some(status), workflow: None };
                 runtime.list(&Namespace::default(), &filter, 1_000, None).map(|page| page.items)
             };
-            let (Ok(running), Ok(paused)) = (open(RunStatus::Running), open(RunStatus::Paused)) else { continue };
+            let (Ok(running), Ok(paused)) = (open(RunStatus::Running), open(RunStatus::Paused)) else {
+                continue;
+            };
             if self.clients.left() > 0 {
                 continue;
             }
@@ -287,7 +295,8 @@ impl Simulation {
         let away = Duration::from_millis(*self.random.pick(&[0, 10, 1_000, 30_000, 600_000]));
         self.now = self.now.after(away);
         if self.random.percent(10) {
-            self.now = Timestamp(self.now.0 - Duration::from_millis(self.random.below(5_000)).as_nanos() as u64);
+            self.now =
+                Timestamp(self.now.0 - Duration::from_millis(self.random.below(5_000)).as_nanos() as u64);
         }
     }
 

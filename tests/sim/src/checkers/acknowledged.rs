@@ -16,7 +16,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         let (number, id) = (request.number, &request.id);
         if let (Want::Start(_) | Want::Reset, Some(run)) = (&request.want, run) {
             if !evidence.runs.contains_key(run) {
-                wrong.push(format!("request {number} was told of run {run} of {id}, and there is no such run"));
+                wrong.push(format!(
+                    "request {number} was told of run {run} of {id}, and there is no such run"
+                ));
             }
             let first = started.entry(number).or_insert(*run);
             if first != run {
@@ -30,7 +32,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         let id = run.started.workflow_id.as_str();
         let chain = chains.entry(id).or_insert(run.started.first_run_id);
         if *chain != run.started.first_run_id && run.started.forks.is_empty() {
-            wrong.push(format!("{id} was started once and has two chains: {chain} and {}", run.started.first_run_id));
+            wrong.push(format!(
+                "{id} was started once and has two chains: {chain} and {}",
+                run.started.first_run_id
+            ));
         }
     }
     wrong

@@ -6,9 +6,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let open = evidence.runs.values().filter(|run| !run.head.status.is_closed());
     open.map(|run| {
         let head = &run.head;
-        let why = head.parked.as_ref().map_or("nobody says why".to_owned(), |parked| {
-            format!("{}: {}", parked.kind, parked.message)
-        });
+        let why = head
+            .parked
+            .as_ref()
+            .map_or("nobody says why".to_owned(), |parked| format!("{}: {}", parked.kind, parked.message));
         let started = &run.started;
         format!("{} (run {}) is still {}: {why}", started.workflow_id, started.run_id, head.status.as_str())
     })

@@ -36,7 +36,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                     let first = closed.entry(format!("{run}/{op}")).or_insert(arrival.number);
                     if *first != arrival.number {
                         let number = arrival.number;
-                        wrong.push(format!("run {run}: activity {op} ended with arrivals {first} and {number}"));
+                        wrong.push(format!(
+                            "run {run}: activity {op} ended with arrivals {first} and {number}"
+                        ));
                     }
                 }
             }

@@ -22,12 +22,15 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                     let (table, key, Some(_)) = change.parts() else { continue };
                     let run = Prefix::run_of(&namespace, key);
                     match (table, run) {
-                        (Table::Activities, Some(run)) => drop(activities.insert(key.clone()) && runs.insert(run)),
+                        (Table::Activities, Some(run)) => {
+                            drop(activities.insert(key.clone()) && runs.insert(run))
+                        }
                         (Table::Runs, Some(run)) => drop(runs.insert(run)),
                         _ => {}
                     }
                 }
-                signals.extend(arrivals(changes).iter().filter_map(|(_, arrival)| signal_number(&arrival.item)));
+                signals
+                    .extend(arrivals(changes).iter().filter_map(|(_, arrival)| signal_number(&arrival.item)));
             }
             Event::Attempt { key, attempt, local: false } => {
                 let Some((run, op)) = key.split_once('/') else { continue };

@@ -33,7 +33,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 let broken = match said {
                     ParentClosePolicy::Terminate => too_late && status != RunStatus::Terminated,
                     ParentClosePolicy::RequestCancel => {
-                        by_policy || (too_late && !child.head.cancel_requested && !canceled_earlier(evidence, child))
+                        by_policy
+                            || (too_late
+                                && !child.head.cancel_requested
+                                && !canceled_earlier(evidence, child))
                     }
                     ParentClosePolicy::Abandon => by_policy,
                 };

@@ -47,7 +47,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 (RunStatus::ContinuedAsNew, Some(after), _) => {
                     if taken {
                         if had.contains(&(after, *number)) {
-                            wrong.push(format!("signal {number} was given to run {id}, and {after} has it again"));
+                            wrong.push(format!(
+                                "signal {number} was given to run {id}, and {after} has it again"
+                            ));
                         }
                         continue;
                     }
@@ -61,7 +63,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             };
             let copied = evidence.runs.get(&after).is_some_and(|run| delivered(run).contains(number));
             if !copied && !had.contains(&(after, *number)) {
-                wrong.push(format!("signal {number} came to run {id} and not to {after}, which goes on for it"));
+                wrong.push(format!(
+                    "signal {number} came to run {id} and not to {after}, which goes on for it"
+                ));
             }
         }
     }
