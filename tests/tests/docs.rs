@@ -8,8 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is looked at, from the repository's root.
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "host/store/FORMAT.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/HOW-WE-TEST.md",
+    "host/store/FORMAT.md",
+];
 
 /// Where code is.
 const SOURCES: [&str; 6] = ["examples", "guest-sdk", "host", "tests", "wit", "xtask"];

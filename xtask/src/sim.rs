@@ -54,7 +54,7 @@ fn parse(arguments: &[&str]) -> Result<Options> {
 }
 
 fn build(ws: &Workspace, planted: bool) -> Result<PathBuf> {
-    let target = ws.target.join(if planted { "sim-planted" } else { "sim" });
+    let target = ws.target.join("sim");
     let mut cargo = ws.cargo();
     cargo.args(["build", "--package", "refrain-sim"]).env("CARGO_TARGET_DIR", &target);
     if planted {
