@@ -1,10 +1,10 @@
 //! An op ends once: its guest is given one outcome, one is recorded, and no attempt begins after that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use refrain_engine::activity::{Activity, Phase};
 use refrain_engine::codec;
-use refrain_engine::ids::Namespace;
+use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::mailbox::Item;
 use refrain_store::schema::Prefix;
 use refrain_store::{Change, Table};
@@ -24,7 +24,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     // Where an arrival lies first in the mailbox and then in a step, it is the same one by its number.
-    let mut closed: BTreeMap<String, u64> = BTreeMap::new();
+    let mut ends: BTreeMap<(RunId, Op), u64> = BTreeMap::new();
+    let mut closed: BTreeSet<String> = BTreeSet::new();
     // An attempt that was durably started may still be heard of after the end that came in the same moment.
     let mut begun: BTreeMap<String, u32> = BTreeMap::new();
     for entry in &evidence.trace {
@@ -32,18 +33,19 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             Event::Durable(changes) => {
                 begun.extend(running(changes));
                 for (run, arrival) in arrivals(changes) {
-                    let Item::ActivityClosed { op, .. } = arrival.item else { continue };
-                    let first = closed.entry(format!("{run}/{op}")).or_insert(arrival.number);
+                    let Some(op) = arrival.item.op() else { continue };
+                    let first = ends.entry((run, op)).or_insert(arrival.number);
                     if *first != arrival.number {
                         let number = arrival.number;
-                        wrong.push(format!(
-                            "run {run}: activity {op} ended with arrivals {first} and {number}"
-                        ));
+                        wrong.push(format!("run {run}: op {op} ended with arrivals {first} and {number}"));
+                    }
+                    if matches!(arrival.item, Item::ActivityClosed { .. }) {
+                        closed.insert(format!("{run}/{op}"));
                     }
                 }
             }
             Event::Attempt { key, attempt, .. }
-                if closed.contains_key(key) && begun.get(key).is_none_or(|begun| attempt > begun) =>
+                if closed.contains(key) && begun.get(key).is_none_or(|begun| attempt > begun) =>
             {
                 wrong.push(format!("attempt {attempt} of {key} began after its outcome was recorded"));
             }
