@@ -187,7 +187,11 @@ async fn ask(runtime: &Runtime, request: &Request) -> Result<Answer, Error> {
                 input: Payload::json(request.number.to_string()),
                 request_id: again.then_some(request_id),
             };
-            runtime.signal(&namespace, &target, signal).await?;
+            runtime.signal(&namespace, &target, signal.clone()).await?;
+            if *again && request.number.is_multiple_of(3) {
+                // As a client does that has not heard the answer. By now the run may have ended.
+                let _said_already = runtime.signal(&namespace, &target, signal).await;
+            }
             Ok(Answer::Done(None))
         }
         Want::Update => {

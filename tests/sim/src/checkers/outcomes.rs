@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use refrain_engine::activity::{Activity, Phase};
 use refrain_engine::codec;
 use refrain_engine::ids::{Namespace, Op, RunId};
-use refrain_engine::mailbox::Item;
+use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_store::schema::Prefix;
 use refrain_store::{Change, Table};
 
@@ -24,7 +24,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     // Where an arrival lies first in the mailbox and then in a step, it is the same one by its number.
-    let mut ends: BTreeMap<(RunId, Op), u64> = BTreeMap::new();
+    let mut ends: BTreeMap<(RunId, Op), MailboxEntry> = BTreeMap::new();
     let mut closed: BTreeSet<String> = BTreeSet::new();
     // An attempt that was durably started may still be heard of after the end that came in the same moment.
     let mut begun: BTreeMap<String, u32> = BTreeMap::new();
@@ -34,10 +34,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 begun.extend(running(changes));
                 for (run, arrival) in arrivals(changes) {
                     let Some(op) = arrival.item.op() else { continue };
-                    let first = ends.entry((run, op)).or_insert(arrival.number);
-                    if *first != arrival.number {
-                        let number = arrival.number;
-                        wrong.push(format!("run {run}: op {op} ended with arrivals {first} and {number}"));
+                    let first = ends.entry((run, op)).or_insert_with(|| arrival.clone());
+                    if first.number != arrival.number {
+                        wrong.push(format!("run {run}: op {op} ended as {first:?} and as {arrival:?}"));
                     }
                     if matches!(arrival.item, Item::ActivityClosed { .. }) {
                         closed.insert(format!("{run}/{op}"));

@@ -20,13 +20,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             Event::Durable(changes) => {
                 for change in changes.iter() {
                     let (table, key, Some(_)) = change.parts() else { continue };
-                    let run = Prefix::run_of(&namespace, key);
-                    match (table, run) {
-                        (Table::Activities, Some(run)) => {
-                            drop(activities.insert(key.clone()) && runs.insert(run))
-                        }
-                        (Table::Runs, Some(run)) => drop(runs.insert(run)),
-                        _ => {}
+                    if table == Table::Activities {
+                        activities.insert(key.clone());
+                    } else if table == Table::Runs {
+                        runs.extend(Prefix::run_of(&namespace, key));
                     }
                 }
                 signals
