@@ -7,7 +7,10 @@ use std::process::{Command, Output};
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=9;
 
 /// Seeds that once found a bug of Refrain, by what went wrong.
-const FOUND: &[(&str, u64)] = &[];
+const FOUND: &[(&str, u64)] = &[
+    ("a timer fired again that was on its way while its run was loaded", 50),
+    ("the same, and its owner had gone and come back meanwhile", 113),
+];
 
 fn simulate(seed: u64, more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_refrain-sim"));

@@ -230,7 +230,7 @@ impl Books {
         self.fresh_bytes + self.draft.bytes >= HEAVY_BYTES
     }
 
-    /// Whether an arrival that is not durable yet answers this request, taken by a step or not.
+    /// Whether an arrival that is not durable yet writes this row (of a request, say), taken by a step or not.
     pub(super) fn requests(&self, request: &Key) -> bool {
         let answers =
             |change: &Change| change.parts().0 == request.table && *change.parts().1 == request.bytes;

@@ -141,7 +141,7 @@ impl Owner<'_> {
                 if op == RUN_ITSELF {
                     self.deadline_passed(deadline).await?;
                 } else {
-                    self.timer_fired(op, deadline);
+                    self.timer_fired(op, deadline)?;
                 }
             }
             Message::AttemptEnded { op, attempt, end } => self.attempt_ended(op, &attempt, end),
@@ -200,17 +200,26 @@ impl Owner<'_> {
         self.dirty = true;
     }
 
-    fn timer_fired(&mut self, op: Op, deadline: Timestamp) {
+    /// Who loads a run puts its timers in again, also one whose firing is on its way: the second one is none.
+    fn timer_fired(&mut self, op: Op, deadline: Timestamp) -> Result<(), Gone> {
         let row = self.key.timer(deadline, op);
-        self.books.remove_timer(op);
+        let was_open = self.books.remove_timer(op).is_some();
         if self.books.head().status.is_closed() {
             self.books.delete(row);
+            return Ok(());
+        }
+        let is_open = if self.books.knows_rows() {
+            was_open
         } else {
+            !self.books.requests(&row) && self.shared.store.get(row.table, &row.bytes)?.is_some()
+        };
+        if is_open {
             if planted!("timer-twice") {
                 self.arrive(Item::TimerFired { op, deadline }, Vec::new(), None);
             }
             self.arrive(Item::TimerFired { op, deadline }, vec![delete(row)], None);
         }
+        Ok(())
     }
 
     /// A deadline of the run itself has passed: its delay is over, its time is up, or a cancel request has waited long
