@@ -8,6 +8,7 @@ use redb::backends::InMemoryBackend;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::machine::SimMachine as Machine;
+use super::sim_disk::{Power, SimDisk};
 use super::*;
 use crate::batch::Class;
 use crate::random::Random;
