@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use refrain_engine::ids::RunId;
+use refrain_engine::journal::Record;
 use refrain_store::schema::RunStatus;
 
 use crate::clients::{Answer, Want};
@@ -43,7 +44,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             let taken = distinct.contains(number);
             let after = match (run.head.status, run.head.continued_to, run.head.reset_to) {
                 // What was delivered after the step at which a reset cut comes again, to the new run.
-                (_, _, Some(after)) => after,
+                // What nobody had taken when the run ended by its own word is gone, and no reset brings it back.
+                (_, _, Some(after)) if taken || !ended_itself(run) => after,
                 (RunStatus::ContinuedAsNew, Some(after), _) => {
                     if taken {
                         if had.contains(&(after, *number)) {
@@ -70,6 +72,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn ended_itself(run: &RunEvidence) -> bool {
+    matches!(run.records.last(), Some(Record::Step(_)))
 }
 
 fn delivered(run: &RunEvidence) -> Vec<usize> {
