@@ -67,6 +67,22 @@ fn read_records(shared: &Shared, key: &RunKey) -> Result<Vec<Record>, Error> {
     records.iter().map(|record| Ok(codec::decode("journal record", record)?)).collect()
 }
 
+/// A run as in a list; `None` when it is deleted.
+pub(crate) fn summary(shared: &Shared, key: &RunKey) -> Result<Option<RunSummary>, Error> {
+    let Some((started, StoredHead { head, .. })) = rows::find(&*shared.store, key)? else { return Ok(None) };
+    if head.deleting {
+        return Ok(None);
+    }
+    Ok(Some(RunSummary {
+        workflow_id: started.workflow_id,
+        run_id: started.run_id,
+        workflow: started.workflow,
+        status: head.status,
+        started_at: started.at,
+        closed_at: head.closed_at,
+    }))
+}
+
 /// All that can be told of a run without its guest.
 pub(crate) fn describe(shared: &Shared, key: &RunKey) -> Result<Description, Error> {
     let (started, head) = (read_started(shared, key)?, read_head(shared, key)?.head);

@@ -18,6 +18,7 @@
 //! | `residents` | which waiting instances stay in memory |
 //! | `courier` | carries what runs want from each other: children, signals, cancel requests |
 //! | `recovery` | what a boot finds and wakes |
+//! | `watchers`, `changes` | who waits for a run to change, and who watches them all |
 //! | `queries` | questions to runs, which change nothing |
 //! | `updates` | messages whose senders wait for an answer |
 //! | `components`, `versions` | names, their versions, and what needs them |
@@ -34,6 +35,7 @@ mod activity_types;
 mod alarms;
 mod attempts;
 mod base;
+mod changes;
 mod clock;
 mod components;
 mod copies;
@@ -73,6 +75,7 @@ mod versions;
 mod watchers;
 
 pub use activity_types::*;
+pub use changes::{Changed, Changes};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, ErrorKind};
 pub use options::Options;

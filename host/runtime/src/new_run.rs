@@ -181,6 +181,7 @@ impl NewRun {
     /// The rows are durable.
     pub(crate) fn begin(self, shared: &Arc<Shared>) {
         let Self { key, started, stored, copy, .. } = self;
+        shared.watchers.notify(&key);
         for at in deadlines(&started, &stored.head) {
             shared.timer_started(&key, at, RUN_ITSELF);
         }

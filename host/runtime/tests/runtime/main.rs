@@ -5,6 +5,7 @@
 
 mod activities;
 mod basics;
+mod changes;
 mod children;
 mod clients;
 mod controls;
