@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 pub use self::lines::LineStream;
-pub use self::stream::{EventStream, StreamEvent};
+pub use self::stream::{EventStream, RunChange, RunStream, StreamEvent};
 use crate::wire::{
     ActivateRequest, CancelActivity, CancelRequest, CheckRequest, CompleteActivity, ComponentDetail,
     ComponentList, Deleted, Description, Done, FailActivity, ForkWorkflow, ForkedRun, HeartbeatActivity,
@@ -37,6 +37,8 @@ const SHOWN_ANSWER: usize = 300;
 const JSON: &str = "application/json";
 /// The media type of answers that are a JSON value on each line.
 const JSON_LINES: &str = "application/x-ndjson";
+/// The media type of answers that are streams of events.
+const EVENTS: &str = "text/event-stream";
 /// The namespace whose paths need not name it.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -285,6 +287,12 @@ impl Client {
         self.get(&["workflows"], query, Duration::ZERO).await
     }
 
+    /// Follows all runs: tells of each that changes from here on.
+    pub async fn changes(&self) -> Result<RunStream, ClientError> {
+        let request = self.request(Method::GET, &["workflows"], EVENTS, Vec::new());
+        Ok(RunStream::new(self.address(), self.begun(request).await?))
+    }
+
     /// Describes a run.
     pub async fn describe(&self, id: &str, run_id: Option<&str>) -> Result<Answer<Description>, ClientError> {
         self.get(&["workflows", id], optional("run_id", run_id).collect(), Duration::ZERO).await
@@ -318,7 +326,7 @@ impl Client {
             .chain(optional("after", Some(query.after)))
             .chain(optional("calls", query.calls.then_some(true)))
             .collect();
-        let request = self.request(Method::GET, &["workflows", id, "history"], "text/event-stream", query);
+        let request = self.request(Method::GET, &["workflows", id, "history"], EVENTS, query);
         Ok(EventStream::new(self.address(), self.begun(request).await?))
     }
 

@@ -4,6 +4,7 @@ mod backup;
 mod bad_input;
 mod bench;
 mod by_hand;
+mod changes;
 mod children;
 mod cli;
 mod components;

@@ -7,24 +7,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
 use refrain_engine::ids::{Namespace, Op};
 use refrain_engine::time::Timestamp;
 use refrain_runtime::{ActivityProgress, Error, HistoryPage, Target};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::extract::{ApiPath, ApiQuery, Scope, target, wait_time};
 use super::problem::Refusal;
 use super::workflows::IdPath;
-use super::{Host, convert, events};
+use super::{Host, convert, events, sse};
 use crate::wire::{self, ActivityHeartbeat, HistoryEvent, Problem};
 
-/// How often a stream that has nothing to say says so, for what sits between it and its reader.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream waits for events at a time. It only bounds how long a question to the runtime lives.
 const STREAM_WAIT: Duration = Duration::from_secs(30);
 
@@ -85,7 +82,7 @@ pub(super) async fn workflow_history(
             return Err(Refusal::invalid("calls", format!("{other:?} is no choice"), "use true or false"));
         }
     };
-    if !wants_events(&headers) {
+    if !sse::is_wanted(&headers) {
         let mut reader = Reader { host, namespace, target, after: after.unwrap_or(0), calls };
         return Ok(Json(reader.read(wait).await?).into_response());
     }
@@ -100,8 +97,7 @@ pub(super) async fn workflow_history(
     if resumed.is_some() && first.closed && first.events.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let stream = follow(reader, first);
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(sse::answer(follow(reader, first)))
 }
 
 fn number(field: &str, text: &str) -> Result<u64, Refusal> {
@@ -112,13 +108,6 @@ fn number(field: &str, text: &str) -> Result<u64, Refusal> {
             "use a whole number, 0 for the beginning",
         )
     })
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|types| types.contains("text/event-stream")))
 }
 
 /// Reads one run's history, page by page.
@@ -228,15 +217,10 @@ fn follow(reader: Reader, first: wire::HistoryPage) -> impl Stream<Item = Result
 }
 
 fn history_event(event: &HistoryEvent) -> Event {
-    let sse = sse_event(&event.event_type, event);
-    if event.number == 0 { sse } else { sse.id(event.number.to_string()) }
+    let told = sse::event(&event.event_type, event);
+    if event.number == 0 { told } else { told.id(event.number.to_string()) }
 }
 
 fn heartbeat_event(heartbeat: &ActivityHeartbeat) -> Event {
-    sse_event(&heartbeat.event_type, heartbeat)
-}
-
-fn sse_event(name: &str, data: &impl Serialize) -> Event {
-    // Line ends in a JSON text stand between tokens only, so a reader that joins the lines gets the same value.
-    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
+    sse::event(&heartbeat.event_type, heartbeat)
 }

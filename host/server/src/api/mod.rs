@@ -6,6 +6,7 @@
 //! | [`extract`] | what handlers take out of requests, and how requests are refused |
 //! | [`problem`] | how refusals are answered |
 //! | `components`, `workflows`, `history`, `health` | the routes |
+//! | `changes`, `sse` | runs as they change, and how streams of events are answered |
 //! | `versions`, `sweeps` | the routes of versions, and of who checks or moves the runs of one |
 //! | `code` | code that is stored, and who works with it |
 //! | `activities`, `activity_controls`, `task_queues` | the routes of workers, of operators, and of who watches both |
@@ -14,6 +15,7 @@
 
 mod activities;
 mod activity_controls;
+mod changes;
 mod code;
 mod components;
 pub(crate) mod convert;
@@ -27,6 +29,7 @@ pub mod openapi;
 pub mod problem;
 mod queries;
 mod reset;
+mod sse;
 mod sweeps;
 mod task_queues;
 #[cfg(test)]

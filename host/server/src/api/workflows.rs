@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use refrain_runtime::{ListFilter, RunResult, SendSignal, StartWorkflow, Target};
 use serde::Deserialize;
 
 use super::extract::{ApiJson, ApiPath, ApiQuery, Scope, path_segment, target, wait_time, workflow_id};
 use super::problem::Refusal;
-use super::{Host, convert, lifecycle, updates, versions};
+use super::{Host, changes, convert, lifecycle, sse, updates, versions};
 use crate::suggest::nearest;
 use crate::wire::{
     self, CancelRequest, Description, Problem, ResumeRequest, SignalRequest, StartRequest, StartedRun,
@@ -134,6 +135,12 @@ pub(super) async fn start_workflow(
 }
 
 /// List runs
+///
+/// With `Accept: text/event-stream` the answer is a stream of runs as they change, from the request on: each event
+/// `run` has as its `data` the JSON of a `RunSummary`, when the run begins, with each step that it makes, and when it
+/// is parked, paused or ends. Of runs that change quickly not each change is told, and the last one always is. An event
+/// `missed` says that there were more than could be told: the list has them. Who begins to listen first and lists
+/// afterwards misses nothing.
 #[utoipa::path(
     get,
     path = "/workflows",
@@ -145,7 +152,10 @@ pub(super) async fn start_workflow(
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses(
-        (status = 200, description = "One page, newest first", body = WorkflowList),
+        (status = 200, description = "One page, newest first", content(
+            (WorkflowList = "application/json"),
+            (String = "text/event-stream"),
+        )),
         (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -153,17 +163,26 @@ pub(super) async fn list_workflows(
     State(host): State<Host>,
     Scope(namespace): Scope,
     ApiQuery(query): ApiQuery<ListQuery>,
-) -> Result<Json<WorkflowList>, Refusal> {
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let limit = page_size(query.limit.as_deref())?;
     let filter = ListFilter {
         status: query.status.as_deref().map(status).transpose()?.map(convert::status_in),
         workflow: query.workflow,
     };
+    if sse::is_wanted(&headers) {
+        if let Some(field) = query.limit.and(Some("limit")).or(query.cursor.and(Some("cursor"))) {
+            let detail = format!("{field} is given, and a stream of runs has no pages");
+            return Err(Refusal::invalid(field, detail, "leave it out, or ask for application/json"));
+        }
+        return changes::stream(host, &namespace, filter);
+    }
     let page = host.runtime().list(&namespace, &filter, limit, query.cursor.as_deref())?;
     Ok(Json(WorkflowList {
         workflows: page.items.into_iter().map(convert::summary).collect(),
         next_cursor: page.next_cursor,
-    }))
+    })
+    .into_response())
 }
 
 fn status(name: &str) -> Result<Status, Refusal> {

@@ -1,4 +1,4 @@
-//! The event stream of a run's history: `text/event-stream`, as far as a host writes it.
+//! Streams of events, of a run's history or of all runs: `text/event-stream`, as far as a host writes it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use reqwest::Response;
 use tokio::time::timeout;
 
 use super::{ClientError, reasons};
-use crate::wire::{ActivityHeartbeat, END, HEARTBEAT, HistoryEvent};
+use crate::wire::{ActivityHeartbeat, END, HEARTBEAT, HistoryEvent, MISSED, RUN, RunSummary};
 
 /// How long a stream may be silent. A host that has nothing to say says so every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -25,17 +25,22 @@ pub enum StreamEvent {
     End,
 }
 
+/// What is heard of all runs.
+#[derive(Clone, Debug)]
+pub enum RunChange {
+    /// A run has changed: how it stands.
+    Run(RunSummary),
+    /// Others have, and are not told: the list has them.
+    Missed,
+}
+
 /// The events of a run, as they come.
 #[derive(Debug)]
-pub struct EventStream {
-    address: String,
-    response: Response,
-    decoder: Decoder,
-}
+pub struct EventStream(Blocks);
 
 impl EventStream {
     pub(super) fn new(address: &str, response: Response) -> Self {
-        Self { address: address.to_owned(), response, decoder: Decoder::default() }
+        Self(Blocks::new(address, response))
     }
 
     /// The next event; `None` when the host let go of the stream before the run's end. Dropping the future loses
@@ -44,11 +49,67 @@ impl EventStream {
     /// # Errors
     /// When the connection breaks, or what comes is no such event.
     pub async fn next(&mut self) -> Result<Option<StreamEvent>, ClientError> {
+        let Some(block) = self.0.next().await? else { return Ok(None) };
+        let read = match block.event.as_str() {
+            END => return Ok(Some(StreamEvent::End)),
+            HEARTBEAT => serde_json::from_str(&block.data).map(StreamEvent::Heartbeat),
+            _ => serde_json::from_str(&block.data).map(StreamEvent::History),
+        };
+        read.map(Some).map_err(|error| self.0.not_understood(&block, &error))
+    }
+}
+
+/// The runs that change, as they do.
+#[derive(Debug)]
+pub struct RunStream(Blocks);
+
+impl RunStream {
+    pub(super) fn new(address: &str, response: Response) -> Self {
+        Self(Blocks::new(address, response))
+    }
+
+    /// The next change; `None` when the host let go of the stream. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// When the connection breaks, or what comes is no such event.
+    pub async fn next(&mut self) -> Result<Option<RunChange>, ClientError> {
         loop {
-            while let Some(block) = self.decoder.next() {
-                if let Some(event) = self.understand(&block)? {
-                    return Ok(Some(event));
+            let Some(block) = self.0.next().await? else { return Ok(None) };
+            match block.event.as_str() {
+                RUN => {
+                    let run = serde_json::from_str(&block.data);
+                    return run
+                        .map(|run| Some(RunChange::Run(run)))
+                        .map_err(|error| self.0.not_understood(&block, &error));
                 }
+                MISSED => return Ok(Some(RunChange::Missed)),
+                // Of a later version.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The blocks of a stream, each an event.
+#[derive(Debug)]
+struct Blocks {
+    address: String,
+    response: Response,
+    decoder: Decoder,
+}
+
+impl Blocks {
+    fn new(address: &str, response: Response) -> Self {
+        Self { address: address.to_owned(), response, decoder: Decoder::default() }
+    }
+
+    async fn next(&mut self) -> Result<Option<Block>, ClientError> {
+        loop {
+            // One without a name is a comment, which says that the host is alive.
+            if let Some(block) =
+                std::iter::from_fn(|| self.decoder.next()).find(|block| !block.event.is_empty())
+            {
+                return Ok(Some(block));
             }
             if self.decoder.bytes.len() > MAX_EVENT_BYTES {
                 return Err(self.unexpected(format!("an event of more than {MAX_EVENT_BYTES} bytes")));
@@ -63,15 +124,8 @@ impl EventStream {
         }
     }
 
-    fn understand(&self, block: &Block) -> Result<Option<StreamEvent>, ClientError> {
-        let read = match block.event.as_str() {
-            // A comment, which says that the host is alive.
-            "" => return Ok(None),
-            END => return Ok(Some(StreamEvent::End)),
-            HEARTBEAT => serde_json::from_str(&block.data).map(StreamEvent::Heartbeat),
-            _ => serde_json::from_str(&block.data).map(StreamEvent::History),
-        };
-        read.map(Some).map_err(|error| self.unexpected(format!("{error} in the event {}", block.event)))
+    fn not_understood(&self, block: &Block, error: &serde_json::Error) -> ClientError {
+        self.unexpected(format!("{error} in the event {}", block.event))
     }
 
     fn broken(&self, reason: String) -> ClientError {

@@ -46,7 +46,7 @@ pub use version::{
     SweepLine, SweepProgress, SweepSummary, VersionList, VersionSummary,
 };
 pub use workflow::{
-    CancelRequest, Description, Difference, ExecutionRef, Memo, Mismatch, Parked, Paused, PendingActivity,
-    PendingChild, PendingTimer, ResumeRequest, RunResult, RunSummary, SignalRequest, StartRequest,
-    StartedRun, Status, TerminateRequest, WorkflowList,
+    CancelRequest, Description, Difference, ExecutionRef, MISSED, Memo, Mismatch, Parked, Paused,
+    PendingActivity, PendingChild, PendingTimer, RUN, ResumeRequest, RunResult, RunSummary, SignalRequest,
+    StartRequest, StartedRun, Status, TerminateRequest, WorkflowList,
 };

@@ -11,6 +11,11 @@ use super::lifecycle::{IdConflictPolicy, IdReusePolicy, RetryPolicy};
 use super::payload::{EncodedPayload, Failure, Json, present};
 use super::update::{PendingUpdate, StartUpdate, UpdateResult};
 
+/// The name of the events in a stream of runs that tell of one: [`RunSummary`].
+pub const RUN: &str = "run";
+/// The name of the events in a stream of runs that say that some changes are not told.
+pub const MISSED: &str = "missed";
+
 /// What its owner keeps with a run, by name.
 pub type Memo = BTreeMap<String, Json>;
 
