@@ -19,7 +19,7 @@ use refrain_runtime::{Options, Runtime, SystemClock};
 use refrain_sandbox::{ComponentSource, Sandbox, SandboxError, SandboxOptions};
 use refrain_store::{Blobs, RedbOptions, RedbStore, Store, StoreError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::api::guard::Access;
 use crate::api::{self, Host, Settings};
@@ -80,42 +80,79 @@ pub enum Ended {
 /// # Errors
 /// When it cannot start.
 pub async fn serve(config: Config) -> Result<Ended, ServeError> {
-    config.check_access()?;
     let signals = Signals::new().map_err(|error| ServeError::System("wait for signals", error))?;
-    let listen = |source| ServeError::Listen { address: config.listen, source };
-    let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
-    let Wired { host, runtime, store } = wire(&config, address).await?;
-
-    let app = api::app(host.clone());
-    let closing = host.clone();
-    let mut server = tokio::spawn(async move {
-        axum::serve(prompt(listener), app).with_graceful_shutdown(async move { closing.closed().await }).await
-    });
-    announce(address);
-    tracing::info!(%address, data_dir = %config.data_dir.display(), boot = runtime.boot(), "serving");
-
+    let served = Served::start(&config).await?;
+    announce(served.address());
     let failure = tokio::select! {
         () = signals.stop() => None,
-        why = runtime.failed() => Some(why),
+        why = served.failed() => Some(why),
     };
-    host.close();
-    match &failure {
-        // Nothing is acknowledged any more; what is on disk is for the next start to find out.
-        Some(why) => tracing::error!("the store failed, the host ends: {why}"),
-        None => {
-            tracing::info!("stopping; a second signal ends at once");
-            runtime.shutdown().await;
+    Ok(served.stop(failure).await)
+}
+
+/// A host that is served. Ends with [`stop`](Self::stop); one that is dropped instead ends as by a crash, with the
+/// process.
+pub struct Served {
+    parts: Wired,
+    server: JoinHandle<io::Result<()>>,
+    address: SocketAddr,
+}
+
+impl Served {
+    /// Starts a host.
+    ///
+    /// # Errors
+    /// When its address or its data directory is not to be had, or the configuration does not do.
+    pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        config.check_access()?;
+        let listen = |source| ServeError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let parts = wire(config, address).await?;
+
+        let app = api::app(parts.host.clone());
+        let closing = parts.host.clone();
+        let server = tokio::spawn(async move {
+            let served = axum::serve(prompt(listener), app);
+            served.with_graceful_shutdown(async move { closing.closed().await }).await
+        });
+        let boot = parts.runtime.boot();
+        tracing::info!(%address, data_dir = %config.data_dir.display(), boot, "serving");
+        Ok(Self { parts, server, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves, with the reason, when its store has failed: it must be stopped, and the process end.
+    pub async fn failed(&self) -> String {
+        self.parts.runtime.failed().await
+    }
+
+    /// Stops it: steps go on to their next wait, and what is left is done again at the next start. `failure` is what
+    /// [`failed`](Self::failed) said, if it did.
+    pub async fn stop(self, failure: Option<String>) -> Ended {
+        let Self { parts: Wired { host, runtime, store }, mut server, .. } = self;
+        host.close();
+        match &failure {
+            // Nothing is acknowledged any more; what is on disk is for the next start to find out.
+            Some(why) => tracing::error!("the store failed, the host ends: {why}"),
+            None => {
+                tracing::info!("stopping; a second signal ends at once");
+                runtime.shutdown().await;
+            }
         }
+        if tokio::time::timeout(CLOSE_CONNECTIONS, &mut server).await.is_err() {
+            tracing::warn!("some connections did not end and are cut off");
+        }
+        if failure.is_none() {
+            close(store).await;
+        }
+        tracing::info!("stopped");
+        failure.map_or(Ended::Stopped, Ended::StoreFailed)
     }
-    if tokio::time::timeout(CLOSE_CONNECTIONS, &mut server).await.is_err() {
-        tracing::warn!("some connections did not end and are cut off");
-    }
-    if failure.is_none() {
-        close(store).await;
-    }
-    tracing::info!("stopped");
-    Ok(failure.map_or(Ended::Stopped, Ended::StoreFailed))
 }
 
 /// Connections whose answers leave at once, instead of waiting for more to fill a packet with: answers are small and
@@ -231,20 +268,20 @@ fn announce(address: SocketAddr) {
 }
 
 /// The signals that ask for a stop.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     /// Begins to take note of them. From here on they no longer end the process by themselves.
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// Resolves at the first one; the second one ends the process at once.
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.next().await;
         tokio::spawn(async move {
             let number = self.next().await;
