@@ -17,6 +17,7 @@ use refrain_engine::journal::Surroundings;
 use refrain_plugins::fs::FsConfig;
 use refrain_plugins::http::HttpConfig;
 use refrain_runtime::{QueueLimits, RateLimits};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 pub use self::components::ComponentConfig;
@@ -229,15 +230,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error: toml::de::Error| {
-            let shown = error.to_string();
-            let shown = shown.trim_end();
-            match (limits::unquoted(text, error.message()), nearest_listed(error.message())) {
-                (Some(table), _) => format!("{shown}\na name with a dot in it is written in quotes: {table}"),
-                (None, Some(near)) => format!("{shown}\ndid you mean `{near}`?"),
-                (None, None) => shown.to_owned(),
-            }
-        })
+        from_toml(text)
     }
 
     /// The namespaces, checked.
@@ -286,6 +279,19 @@ impl Config {
     }
 }
 
+/// What a TOML text says; an error says where and what, and for a slip which key was likely meant.
+pub(crate) fn from_toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let shown = error.to_string();
+        let shown = shown.trim_end();
+        match (limits::unquoted(text, error.message()), nearest_listed(error.message())) {
+            (Some(table), _) => format!("{shown}\na name with a dot in it is written in quotes: {table}"),
+            (None, Some(near)) => format!("{shown}\ndid you mean `{near}`?"),
+            (None, None) => shown.to_owned(),
+        }
+    })
+}
+
 /// A length of time as people write it: `"30s"`, `"1m 30s"`, `"500ms"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let remedy = "a length of time is written like \"30s\" or \"500ms\"";
@@ -295,6 +301,13 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let remedy = "an address to listen on is written like \"127.0.0.1:7420\", or \"[::1]:7420\"";
     parsed(deserializer, remedy, |text| text.parse().ok())
+}
+
+/// An address to listen on, where one need not be given.
+pub(crate) fn address_if_given<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address(deserializer).map(Some)
 }
 
 /// A value that is written as a text of some form.

@@ -7,6 +7,7 @@
 //! | [`config`] | what can be configured, and from where |
 //! | [`serve`] | a host's life: wired, served, stopped |
 //! | [`client`] | a typed client of the API |
+//! | [`project`] | folders with the source of workflows: what is in a new one, and how one is built |
 //! | [`bench`](mod@bench) | the host's own load, measured |
 //! | [`cli`], [`render`] | the command line, and what people read there |
 //!
@@ -17,6 +18,7 @@ pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod project;
 pub mod render;
 pub mod serve;
 mod suggest;

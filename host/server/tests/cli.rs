@@ -57,7 +57,7 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.toml"), "listn = 1").unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 15] = [
+    let cases: [(&[&str], i32, Expect); 17] = [
         (
             &["server", "--config", "bad.toml"],
             2,
@@ -113,6 +113,20 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             2,
             expect![[r#"
             error: --memo "x" has no `=`: write it like --memo owner='"ops"'
+        "#]],
+        ),
+        (
+            &["new", "Order", "--lang", "rust"],
+            2,
+            expect![[r#"
+            error: the name "Order" has the character 'O': use lower-case letters, digits and `-`, such as order-flow
+        "#]],
+        ),
+        (
+            &["new", "order", "--lang", "rust", "--dir", "."],
+            2,
+            expect![[r#"
+            error: the folder . is not empty: choose another name, or an empty folder with --dir
         "#]],
         ),
         (
@@ -185,6 +199,43 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
         expected.assert_eq(&String::from_utf8(output.stderr).unwrap());
     }
+}
+
+#[test]
+fn a_new_project_is_told_with_what_to_do_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(dir.path(), &["new", "my-flow", "--lang", "rust"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let (own, rest) = told.split_once("  refrain-sdk/ (").unwrap();
+    expect![[r#"
+        my-flow, a project in Rust:
+          .gitignore
+          Cargo.toml
+          README.md
+          refrain.toml
+          src/lib.rs
+    "#]]
+    .assert_eq(own);
+    let (_, next) = rest.split_once(" files of the SDK)\n\n").unwrap();
+    expect![[r#"
+        Go there, and build it:
+          cd my-flow
+          cargo build --release --target wasm32-unknown-unknown
+        Or build it, run it, and do so again with each change:
+          refrain dev
+        In a second terminal, start the workflow (README.md has more):
+          refrain workflow start my_flow --id first --input '{"what": "a holiday", "remind_every_secs": 10}'
+    "#]]
+    .assert_eq(next);
+    let output = run(dir.path(), &["new", "my-flow", "--lang", "rust", "--dir", "other", "--json"]);
+    let made: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&made["dir"], &made["language"]), (&"other".into(), &"rust".into()));
+    for file in made["files"].as_array().unwrap() {
+        assert!(dir.path().join("other").join(file.as_str().unwrap()).is_file(), "{file}");
+    }
+    let other = std::fs::read_to_string(dir.path().join("other/Cargo.toml")).unwrap();
+    assert!(other.contains("name = \"my-flow\""), "{other}");
 }
 
 #[test]

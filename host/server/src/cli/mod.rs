@@ -22,6 +22,7 @@ mod component_show;
 mod exit;
 mod follow;
 mod input;
+mod new;
 mod output;
 mod parked;
 mod server;
@@ -53,6 +54,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use exit::{CliError, Exit};
+#[cfg(test)]
+pub(crate) use new::starts;
 use output::Output;
 
 use crate::api::LENGTH_FORM;
@@ -73,10 +76,9 @@ struct Cli {
 /// Options of all commands that talk to a host.
 #[derive(Debug, Args)]
 struct Global {
-    /// The host's address.
-    #[arg(long, global = true, env = "REFRAIN_ADDRESS", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
-    #[arg(value_name = "URL", help_heading = "Host")]
-    address: String,
+    /// The host's address. [default: http://127.0.0.1:7420]
+    #[arg(long, global = true, env = "REFRAIN_ADDRESS", value_name = "URL", help_heading = "Host")]
+    address: Option<String>,
     /// The namespace.
     #[arg(long, global = true, env = "REFRAIN_NAMESPACE", default_value = "default", value_name = "NAME")]
     #[arg(help_heading = "Host")]
@@ -93,6 +95,8 @@ struct Global {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "one is made in a process")]
 enum Command {
+    /// Make a project: a small workflow, with all that is needed to build it.
+    New(new::New),
     /// Run a host.
     Server(server::Server),
     /// Upload components and look at them.
@@ -177,6 +181,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.global.json);
     let ended = match cli.command {
+        Command::New(new) => new.run(out),
         Command::Server(server) => server.run(cli.global.api_key),
         Command::Bench(bench) => bench.run(cli.global.json),
         Command::Activity(command) => with_client(cli.global, |context| activity(command, context)),
@@ -192,7 +197,8 @@ pub fn main() -> ExitCode {
 }
 
 fn with_client<F: Future<Output = Ending>>(global: Global, run: impl FnOnce(Context) -> F) -> Ending {
-    let client = Client::new(&global.address, &global.namespace, global.api_key)?;
+    let address = global.address.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}"));
+    let client = Client::new(&address, &global.namespace, global.api_key)?;
     let context = Context { client, out: Output::new(global.json) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| CliError::system("cannot start", &error))?.block_on(run(context))
