@@ -57,7 +57,7 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.toml"), "listn = 1").unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 17] = [
+    let cases: [(&[&str], i32, Expect); 19] = [
         (
             &["server", "--config", "bad.toml"],
             2,
@@ -127,6 +127,20 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             2,
             expect![[r#"
             error: the folder . is not empty: choose another name, or an empty folder with --dir
+        "#]],
+        ),
+        (
+            &["dev"],
+            2,
+            expect![[r#"
+            error: there is no refrain.toml: `refrain new` makes a project, and its documentation says what is in the file
+        "#]],
+        ),
+        (
+            &["dev", "none"],
+            2,
+            expect![[r#"
+            error: cannot work in none: No such file or directory (os error 2)
         "#]],
         ),
         (

@@ -9,6 +9,7 @@ mod children;
 mod cli;
 mod components;
 mod determinism;
+mod dev;
 mod ends;
 mod eviction;
 mod flow_control;

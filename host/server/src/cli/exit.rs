@@ -96,6 +96,13 @@ impl CliError {
         Self { exit: Exit::HostFailed, message: message.into(), hint: None }
     }
 
+    /// The same with another remedy.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &str) -> Self {
+        self.hint = Some(hint.to_owned());
+        self
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -19,6 +19,7 @@ mod component_list;
 mod component_move;
 mod component_push;
 mod component_show;
+mod dev;
 mod exit;
 mod follow;
 mod input;
@@ -97,6 +98,8 @@ struct Global {
 enum Command {
     /// Make a project: a small workflow, with all that is needed to build it.
     New(new::New),
+    /// Work on a project: build it, run it, and do so again with each change.
+    Dev(dev::Dev),
     /// Run a host.
     Server(server::Server),
     /// Upload components and look at them.
@@ -182,6 +185,7 @@ pub fn main() -> ExitCode {
     let out = Output::new(cli.global.json);
     let ended = match cli.command {
         Command::New(new) => new.run(out),
+        Command::Dev(dev) => dev.run(cli.global),
         Command::Server(server) => server.run(cli.global.api_key),
         Command::Bench(bench) => bench.run(cli.global.json),
         Command::Activity(command) => with_client(cli.global, |context| activity(command, context)),

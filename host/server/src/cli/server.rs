@@ -75,7 +75,7 @@ fn replace<T>(value: &mut T, other: Option<T>) {
     }
 }
 
-fn start_log(config: &LogConfig) -> Result<(), CliError> {
+pub(super) fn start_log(config: &LogConfig) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(&config.filter).map_err(|error| {
         CliError::usage(format!(
             "the log filter {:?} is not valid: {error}; use a level such as info",

@@ -50,6 +50,11 @@ fn line(number: &str, since: &str, step: &str, event: &str, what: &str) -> Strin
     format!("{number:>5} {since:>9}  {step:>4}  {event:<22}  {}", shortened(what, TEXT)).trim_end().to_owned()
 }
 
+/// What happened in an event, in a few words.
+pub fn sentence(event: &HistoryEvent) -> String {
+    Attributes::of(event).sentence(event)
+}
+
 /// How far a running activity has come, in a few words.
 pub fn progress(heartbeat: &ActivityHeartbeat) -> String {
     let attempt = match heartbeat.attempt {
