@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 use serde::Serialize;
 
 use super::limits::{MAX_EXCERPT_BYTES, MAX_RETRY_AFTER};
-use super::policy::Forbidden;
+use super::policy::{Forbidden, Unresolved};
 use super::response::{Content, header_lines, read_body};
 
 /// The service or the network says that later may be better: a request that came too slowly, too early or too often,
@@ -55,12 +55,36 @@ pub(super) fn timeout(doing: &str, limit: Duration) -> ActivityError {
     ActivityError::new("HttpTimeout", message)
 }
 
-/// What is larger than an outcome may be.
-pub(super) fn too_large(doing: &str, what: &str, limit: usize) -> ActivityError {
-    ActivityError::non_retryable(
-        "HttpResponseTooLarge",
-        format!("{doing}: the {what} of the response are more than {limit} bytes; ask for less at a time"),
-    )
+/// No head of a response came in time.
+pub(super) fn no_response(doing: &str, limit: Duration) -> ActivityError {
+    ActivityError::new("HttpTimeout", format!("{doing}: no response within {limit:?}"))
+}
+
+/// The body stopped coming.
+pub(super) fn too_slow(doing: &str, limit: Duration) -> ActivityError {
+    let causes = vec![cause("ReadTimeout", format!("nothing more of the body within {limit:?}"))];
+    ActivityError { causes, ..ActivityError::new("HttpTimeout", doing) }
+}
+
+/// A body that is larger than an outcome may be.
+pub(super) fn too_large(doing: &str, limit: usize) -> ActivityError {
+    let why =
+        format!("{doing}: the contents of the response are more than {limit} bytes; ask for less at a time");
+    ActivityError::non_retryable("HttpResponseTooLarge", why)
+}
+
+/// Headers that are more than any server sends.
+pub(super) fn headers_too_large(doing: &str, limit: usize) -> ActivityError {
+    let why = format!("the headers of the response are more than {limit} bytes; ask for less at a time");
+    let causes = vec![cause("HeadersTooLarge", why)];
+    ActivityError { causes, ..ActivityError::non_retryable("HttpResponseTooLarge", doing) }
+}
+
+/// A failure of a raw exchange: who asked for that decides itself what to do about it. Whether what the host stopped is
+/// tried again is the host's business all the same.
+pub(super) fn told(error: ActivityError) -> ActivityError {
+    let non_retryable = error.non_retryable || !error.is_cancelled();
+    ActivityError { non_retryable, next_retry_delay: None, ..error }
 }
 
 /// The client failed. Its errors are told without the URL, which may hold secrets.
@@ -78,8 +102,10 @@ pub(super) fn failed(doing: &str, error: &reqwest::Error) -> ActivityError {
         None if error.is_timeout() => "HttpTimeout",
         None => "HttpConnection",
     };
-    let mut causes: Vec<Cause> = chain.iter().map(|error| cause(error_type, error.to_string())).collect();
-    causes.dedup();
+    let of_causes = if error.is_timeout() && error.is_connect() { "ConnectTimeout" } else { error_type };
+    let mut causes: Vec<Cause> =
+        chain.iter().map(|error| cause(of_its_own(*error).unwrap_or(of_causes), error.to_string())).collect();
+    causes.dedup_by(|later, earlier| later.message == earlier.message);
     if let (Some(tls), Some(last)) = (tls, causes.last_mut()) {
         last.message.push_str(match tls {
             rustls::Error::InvalidMessage(_) => "; if this port does not speak TLS, use http",
@@ -90,6 +116,21 @@ pub(super) fn failed(doing: &str, error: &reqwest::Error) -> ActivityError {
         });
     }
     ActivityError { causes, ..ActivityError::new(error_type, doing) }
+}
+
+/// The type of a cause that says more than the failure's own.
+fn of_its_own(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<Unresolved>() {
+        return Some("NameResolution");
+    }
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return Some("InvalidCertificate");
+    }
+    match error.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::ConnectionRefused => Some("ConnectionRefused"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some("Unreachable"),
+        _ => None,
+    }
 }
 
 /// An error and what it came from, outermost first.
@@ -127,7 +168,7 @@ pub(super) async fn status(doing: &str, mut response: Response) -> ActivityError
     let headers = std::mem::take(response.headers_mut());
     // A body that breaks off changes nothing about the status.
     let (mut body, body_truncated) =
-        read_body(&mut response, MAX_EXCERPT_BYTES).await.unwrap_or_else(|_| (Vec::new(), true));
+        read_body(&mut response, MAX_EXCERPT_BYTES, None).await.unwrap_or_else(|_| (Vec::new(), true));
     if body_truncated
         && let Err(error) = std::str::from_utf8(&body)
         && error.error_len().is_none()

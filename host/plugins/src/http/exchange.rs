@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use refrain_plugin::{ActivityError, Context};
 use reqwest::header::{HeaderMap, LOCATION};
@@ -16,8 +17,10 @@ use super::config::{HttpConfig, HttpConfigError};
 use super::errors;
 use super::limits::{CONNECT_TIMEOUT, IDLE_CONNECTIONS, MAX_HEADER_BYTES, MAX_REDIRECTS, MAX_RESPONSE_BYTES};
 use super::policy::{Policy, Resolver};
-use super::request::{Request, RequestInput, check_length, shown};
-use super::response::{Content, ResponseOutput, header_bytes, header_lines, read_body};
+use super::request::{Request, RequestInput, Timeouts, check_length, shown};
+use super::response::{
+    Content, Output, RawOutput, ReadError, ResponseOutput, header_bytes, header_lines, read_body,
+};
 
 /// The client, and where it may go.
 #[derive(Debug)]
@@ -54,23 +57,20 @@ impl Exchanges {
     }
 
     /// The activity.
-    pub(super) async fn request(
-        &self,
-        ctx: &Context,
-        input: &RequestInput,
-    ) -> Result<ResponseOutput, ActivityError> {
+    pub(super) async fn request(&self, ctx: &Context, input: &RequestInput) -> Result<Output, ActivityError> {
         let request = input.request(ctx)?;
         let doing = request.describe();
-        let timeout = input.timeout()?;
-        let timeout = ctx.time_left().map_or(timeout, |left| left.min(timeout));
-        tokio::select! {
+        let timeouts = input.timeouts()?;
+        let timeout = ctx.time_left().map_or(timeouts.whole, |left| left.min(timeouts.whole));
+        let outcome = tokio::select! {
             biased;
             // What is dropped with the other branch closes its connection.
             reason = ctx.cancelled() => Err(ActivityError::cancelled(reason)),
-            outcome = tokio::time::timeout(timeout, self.follow(request, input)) => {
+            outcome = tokio::time::timeout(timeout, self.follow(request, input, timeouts)) => {
                 outcome.unwrap_or_else(|_| Err(errors::timeout(&doing, timeout)))
             }
-        }
+        };
+        outcome.map_err(|error| if input.is_raw() { errors::told(error) } else { error })
     }
 
     /// Sends the request, and again wherever it is redirected to.
@@ -78,17 +78,25 @@ impl Exchanges {
         &self,
         mut request: Request,
         input: &RequestInput,
-    ) -> Result<ResponseOutput, ActivityError> {
+        timeouts: Timeouts,
+    ) -> Result<Output, ActivityError> {
         let mut doing = request.describe();
         self.policy.check(&request.url).map_err(|why| errors::forbidden(&doing, &why))?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(&request).await.map_err(|error| errors::failed(&doing, &error))?;
+            let sent = self.send(&request);
+            let response = match timeouts.response {
+                Some(limit) => {
+                    tokio::time::timeout(limit, sent).await.map_err(|_| errors::no_response(&doing, limit))?
+                }
+                None => sent.await,
+            };
+            let response = response.map_err(|error| errors::failed(&doing, &error))?;
             if header_bytes(response.headers()) > MAX_HEADER_BYTES {
-                return Err(errors::too_large(&doing, "headers", MAX_HEADER_BYTES));
+                return Err(errors::headers_too_large(&doing, MAX_HEADER_BYTES));
             }
             let status = response.status();
             if input.expects(status).unwrap_or(status.is_success()) {
-                return outcome(&doing, response).await;
+                return outcome(&doing, response, input.is_raw(), timeouts.read).await;
             }
             let Some(target) = redirect_target(&request.url, status, response.headers()) else {
                 return Err(errors::status(&doing, response).await);
@@ -152,16 +160,29 @@ fn redirect_target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Optio
 }
 
 /// A response that is a success.
-async fn outcome(doing: &str, mut response: Response) -> Result<ResponseOutput, ActivityError> {
-    let body = read_body(&mut response, MAX_RESPONSE_BYTES).await;
-    let (body, is_truncated) = body.map_err(|error| errors::failed(doing, &error))?;
+async fn outcome(
+    doing: &str,
+    mut response: Response,
+    is_raw: bool,
+    read_timeout: Option<Duration>,
+) -> Result<Output, ActivityError> {
+    let body = read_body(&mut response, MAX_RESPONSE_BYTES, read_timeout).await;
+    let (body, is_truncated) = body.map_err(|error| match error {
+        ReadError::Failed(error) => errors::failed(doing, &error),
+        ReadError::TooSlow(limit) => errors::too_slow(doing, limit),
+    })?;
     if is_truncated {
-        return Err(errors::too_large(doing, "contents", MAX_RESPONSE_BYTES));
+        return Err(errors::too_large(doing, MAX_RESPONSE_BYTES));
     }
-    Ok(ResponseOutput {
-        status: response.status().as_u16(),
-        url: response.url().to_string(),
-        headers: header_lines(response.headers(), |_| true),
-        content: Content::new(response.headers(), body),
+    let status = response.status().as_u16();
+    Ok(if is_raw {
+        Output::Raw(RawOutput::new(status, response.headers(), &body))
+    } else {
+        Output::Read(ResponseOutput {
+            status,
+            url: response.url().to_string(),
+            headers: header_lines(response.headers(), |_| true),
+            content: Content::new(response.headers(), body),
+        })
     })
 }

@@ -10,11 +10,18 @@
 //! | `headers` | an object of strings, or of lists of strings |
 //! | `body`, `body_text`, `body_base64` | at most one: JSON (sent byte for byte), text, or bytes. `null` is no body |
 //! | `timeout` | of everything together, as in `"30s"`, the default; the attempt's own timeout cuts it short. There are no heartbeats |
+//! | `response_timeout` | the same, until the head of each response is there |
+//! | `read_timeout` | the same, between two parts of a response's body |
 //! | `expect` | a list of the statuses that are a success, in place of all 2xx; a redirect named here is not followed |
+//! | `raw` | one exchange as it is, for who is an HTTP client itself: see below |
 //!
 //! The output has `status`, `headers` (names in lower case, lines of one name joined with `, `, those of
 //! `set-cookie` with line breaks), `url` (the last one, after redirects) and the body, unless it is empty: as `body`
 //! if it is of a JSON content type, as `body_text` if of a textual one in UTF-8, as `body_base64` otherwise.
+//!
+//! **Raw exchanges** leave everything to who asks. Each status is a success, no redirect is followed, no failure is tried
+//! again (but for what the host stopped), and a body is sent without a `Content-Type` unless the headers have one. The
+//! output has `status`, `headers` as a list of name and value, line by line, and `body_base64`, unless it is empty.
 //!
 //! **Every activity may run twice** (see [`refrain_plugin`]). A service that knows the header `Idempotency-Key` does
 //! nothing twice all the same: the key is that of the activity, the same for each attempt and redirect, unless the
@@ -31,7 +38,9 @@
 //! statuses that are no success are `HttpStatus` too, and are not tried again; nor are `InvalidInput`,
 //! `HttpForbidden` (the configuration does not allow it), `HttpRedirect` (redirects that lead nowhere) and
 //! `HttpResponseTooLarge`. The details of an `HttpStatus` are `status`, `headers` (some) and the body as above, or its
-//! beginning with `body_truncated`. Errors and logs never show headers, users, passwords or queries.
+//! beginning with `body_truncated`. A cause of a failure has a type of its own where code may want to know it:
+//! `ConnectionRefused`, `NameResolution`, `Unreachable`, `ConnectTimeout`, `ReadTimeout`, `InvalidCertificate`,
+//! `HeadersTooLarge`. Errors and logs never show headers, users, passwords or queries.
 
 mod address;
 mod config;

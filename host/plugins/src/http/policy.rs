@@ -2,6 +2,7 @@
 //! connection is made, so that the addresses that are judged are the ones that are connected to.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -48,6 +49,18 @@ impl fmt::Display for Forbidden {
 }
 
 impl std::error::Error for Forbidden {}
+
+/// Nobody knows the name, or who would know does not answer.
+#[derive(Debug)]
+pub(super) struct Unresolved(io::Error);
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unresolved {}
 
 impl Policy {
     pub(super) fn new(config: &HttpConfig) -> Result<Policy, HttpConfigError> {
@@ -231,7 +244,7 @@ impl Resolve for Resolver {
         let policy = Arc::clone(&self.0);
         Box::pin(async move {
             // Port 0 stands for that of the URL.
-            let found = lookup_host((name.as_str(), 0)).await?.collect();
+            let found = lookup_host((name.as_str(), 0)).await.map_err(Unresolved)?.collect();
             let permitted = policy.permitted(name.as_str(), found)?;
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })

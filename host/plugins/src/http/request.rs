@@ -58,8 +58,23 @@ pub(super) struct RequestInput {
     body_base64: Option<String>,
     /// As in `30s`.
     timeout: Option<String>,
+    /// The same, until the head of a response is there.
+    response_timeout: Option<String>,
+    /// The same, between two parts of a response's body.
+    read_timeout: Option<String>,
     /// The statuses that are a success, in place of 2xx.
     expect: Option<Vec<u16>>,
+    /// One exchange as it is.
+    #[serde(default)]
+    raw: bool,
+}
+
+/// How long a request and its parts may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) whole: Duration,
+    pub(super) response: Option<Duration>,
+    pub(super) read: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -83,9 +98,15 @@ pub(super) struct Request {
 
 impl RequestInput {
     pub(super) fn request(&self, ctx: &Context) -> Result<Request, ActivityError> {
+        if self.raw && self.expect.is_some() {
+            let message = "fields `raw` and `expect`: a raw response may have any status; leave `expect` out";
+            return Err(ActivityError::invalid_input(message));
+        }
         let body = self.body()?;
         let mut headers = self.headers()?;
-        if let Some((_, content_type)) = &body {
+        if let Some((_, content_type)) = &body
+            && !self.raw
+        {
             headers.entry(CONTENT_TYPE).or_insert(content_type.clone());
         }
         headers.entry(USER_AGENT).or_insert(AGENT);
@@ -102,18 +123,24 @@ impl RequestInput {
         Ok(Request { method, url: self.url()?, headers, body: body.map(|(bytes, _)| bytes) })
     }
 
-    pub(super) fn timeout(&self) -> Result<Duration, ActivityError> {
-        let Some(text) = &self.timeout else { return Ok(DEFAULT_TIMEOUT) };
-        let timeout =
-            text.parse::<SignedDuration>().ok().and_then(|timeout| Duration::try_from(timeout).ok());
-        timeout.filter(|timeout| !timeout.is_zero()).ok_or_else(|| {
-            let why = "is no length of time above zero; write it like \"30s\" or \"1m 30s\"";
-            ActivityError::invalid_input(format!("field `timeout`: {text:?} {why}"))
+    pub(super) fn timeouts(&self) -> Result<Timeouts, ActivityError> {
+        Ok(Timeouts {
+            whole: duration("timeout", self.timeout.as_deref())?.unwrap_or(DEFAULT_TIMEOUT),
+            response: duration("response_timeout", self.response_timeout.as_deref())?,
+            read: duration("read_timeout", self.read_timeout.as_deref())?,
         })
+    }
+
+    /// Whether the exchange is wanted as it is.
+    pub(super) fn is_raw(&self) -> bool {
+        self.raw
     }
 
     /// Whether a response with this status is a success, and `None` if the input leaves that to the status itself.
     pub(super) fn expects(&self, status: StatusCode) -> Option<bool> {
+        if self.raw {
+            return Some(true);
+        }
         self.expect.as_ref().map(|expected| expected.contains(&status.as_u16()))
     }
 
@@ -221,6 +248,17 @@ impl RequestInput {
             )));
         }
         Ok(Some((bytes, HeaderValue::from_static(content_type))))
+    }
+}
+
+/// The length of time in this field, if there is one.
+fn duration(field: &str, text: Option<&str>) -> Result<Option<Duration>, ActivityError> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|timeout| Duration::try_from(timeout).ok());
+    let why = "is no length of time above zero; write it like \"30s\" or \"1m 30s\"";
+    match parsed.filter(|timeout| !timeout.is_zero()) {
+        Some(timeout) => Ok(Some(timeout)),
+        None => Err(ActivityError::invalid_input(format!("field `{field}`: {text:?} {why}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The response: what a workflow gets of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,6 +9,34 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, SET_COOKIE};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+/// What the activity answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Output {
+    Read(ResponseOutput),
+    Raw(RawOutput),
+}
+
+/// A response as it came.
+#[derive(Debug, Serialize)]
+pub(super) struct RawOutput {
+    status: u16,
+    /// Line by line.
+    headers: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    body_base64: String,
+}
+
+impl RawOutput {
+    pub(super) fn new(status: u16, headers: &HeaderMap, body: &[u8]) -> RawOutput {
+        let lines = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        RawOutput { status, headers: lines.collect(), body_base64: STANDARD.encode(body) }
+    }
+}
 
 #[derive(Debug, Serialize)]
 pub(super) struct ResponseOutput {
@@ -81,9 +110,20 @@ fn is_text(essence: &str) -> bool {
 }
 
 /// The body up to `limit` bytes, and whether there is more.
-pub(super) async fn read_body(response: &mut Response, limit: usize) -> reqwest::Result<(Vec<u8>, bool)> {
+pub(super) async fn read_body(
+    response: &mut Response,
+    limit: usize,
+    read_timeout: Option<Duration>,
+) -> Result<(Vec<u8>, bool), ReadError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    loop {
+        let chunk = match read_timeout {
+            Some(limit) => {
+                timeout(limit, response.chunk()).await.map_err(|_| ReadError::TooSlow(limit))??
+            }
+            None => response.chunk().await?,
+        };
+        let Some(chunk) = chunk else { return Ok((bytes, false)) };
         let room = limit - bytes.len();
         if chunk.len() > room {
             bytes.extend_from_slice(&chunk[..room]);
@@ -91,7 +131,21 @@ pub(super) async fn read_body(response: &mut Response, limit: usize) -> reqwest:
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok((bytes, false))
+}
+
+/// Why a body did not come.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The client says so.
+    Failed(reqwest::Error),
+    /// No part of it for so long.
+    TooSlow(Duration),
+}
+
+impl From<reqwest::Error> for ReadError {
+    fn from(error: reqwest::Error) -> ReadError {
+        ReadError::Failed(error)
+    }
 }
 
 /// Headers as a workflow sees them: names in lower case, the lines of one name joined with `, `, which means the

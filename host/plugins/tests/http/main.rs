@@ -4,6 +4,7 @@
 
 mod config;
 mod failures;
+mod raw;
 mod redirects;
 mod refusals;
 mod requests;
