@@ -19,6 +19,9 @@ const SERVED_RELEASE: &str = "0.1.";
 /// The release of WASI that this host serves.
 const SERVED_WASI: &str = "0.2.";
 
+/// The package of HTTP clients and servers.
+const HTTP: &str = "wasi:http";
+
 /// Names of functions.
 type Offered = &'static [&'static str];
 
@@ -27,12 +30,13 @@ const DEFINITION: &str = "definition";
 const DEFINITION_FUNCTIONS: [&str; 2] = ["describe", "run"];
 
 /// Checks a component's imports and exports by name; linking checks their types. Answers the imports.
-pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Vec<String>, Refusal> {
+/// `has_http`: whether the host's `http` plugin reaches anybody.
+pub(crate) fn check(component: &Component, engine: &Engine, has_http: bool) -> Result<Vec<String>, Refusal> {
     let mut imports = Vec::new();
     let mut refused = Vec::new();
     for (name, import) in component.imports(engine) {
         imports.push(name.to_owned());
-        if let Err(reason) = check_import(name, &import.ty, engine) {
+        if let Err(reason) = check_import(name, &import.ty, engine, has_http) {
             refused.push(RefusedImport { import: name.to_owned(), reason });
         }
     }
@@ -43,12 +47,12 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<Vec<String
     Ok(imports)
 }
 
-fn check_import(name: &str, item: &ComponentItem, engine: &Engine) -> Result<(), String> {
+fn check_import(name: &str, item: &ComponentItem, engine: &Engine, has_http: bool) -> Result<(), String> {
     let Some(Name { package, interface, version }) = Name::parse(name) else {
         return Err("workflows import interfaces of refrain:workflow and WASI alone: remove it".to_owned());
     };
     let offered = if package.starts_with("wasi:") {
-        match wasi_offered(package, interface, version)? {
+        match wasi_offered(package, interface, version, has_http)? {
             Some(offered) => offered,
             None => return Ok(()),
         }
@@ -81,7 +85,12 @@ fn workflow_offered(package: &str, interface: &str, version: &str) -> Result<Off
 }
 
 /// The functions of this interface of WASI; `None` where each call is answered "access denied".
-fn wasi_offered(package: &str, interface: &str, version: &str) -> Result<Option<Offered>, String> {
+fn wasi_offered(
+    package: &str,
+    interface: &str,
+    version: &str,
+    has_http: bool,
+) -> Result<Option<Offered>, String> {
     if !version.starts_with(SERVED_WASI) {
         return Err(format!(
             "this host serves WASI {SERVED_WASI}x, whose functions are synchronous: build for that"
@@ -90,14 +99,12 @@ fn wasi_offered(package: &str, interface: &str, version: &str) -> Result<Option<
     if wasi::denied::PACKAGES.contains(&package) {
         return Ok(None);
     }
-    if package == "wasi:http" {
-        return Err(
-            "workflows have no network: call the activities of the host's http plugin, and build the \
-                    component without its language's own HTTP client"
-                .to_owned(),
-        );
+    if package == HTTP && !has_http {
+        return Err("this host's http plugin reaches nobody: list hosts in plugins.http.allowed_hosts of its \
+                    configuration, or build the component without its language's own HTTP client and call activities"
+            .to_owned());
     }
-    let offered = find(wasi::OFFERED, &format!("{package}/{interface}"));
+    let offered = wasi::offered(&format!("{package}/{interface}"));
     offered.map(Some).ok_or_else(|| "no workflow can use it: build the component without it".to_owned())
 }
 
@@ -106,6 +113,12 @@ fn find(table: &[(&str, Offered)], interface: &str) -> Option<Offered> {
 }
 
 fn check_exports(component: &Component, engine: &Engine) -> Result<(), Refusal> {
+    if let Some((export, _)) = component
+        .exports(engine)
+        .find(|(name, _)| Name::parse(name).is_some_and(|parsed| parsed.package == HTTP))
+    {
+        return Err(Refusal::Serves { export: export.to_owned() });
+    }
     let definition =
         component.exports(engine).find_map(|(name, export)| match (Name::parse(name), export.ty) {
             (Some(parsed), ComponentItem::ComponentInstance(instance))

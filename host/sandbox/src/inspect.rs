@@ -79,7 +79,8 @@ fn prepare(upload: &Bytes, loader: &Loader) -> Result<Prepared, Refusal> {
         Some(compiled) => compiled,
         None => loader.compile(&component).map_err(|error| encode::invalid(format!("{error:#}")))?,
     };
-    let imports = gate::check(&compiled.component.component_type(), &compiled.backend.engine)?;
+    let imports =
+        gate::check(&compiled.component.component_type(), &compiled.backend.engine, loader.has_http)?;
     let ready = loader.link(&compiled).map_err(|error| misfit(&error))?;
     check_resources(&compiled.component, loader.backends.profile)?;
     Ok(Prepared { digest, component, imports, compiled, ready: Arc::new(ready) })

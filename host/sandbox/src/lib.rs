@@ -60,6 +60,10 @@ pub use crate::encode::MAX_COMPONENT_BYTES;
 pub use crate::inspect::Inspected;
 pub use crate::library::ComponentSource;
 pub use crate::refusal::{Refusal, RefusedImport};
+pub use crate::wasi::http::{
+    ACTIVITY as HTTP_ACTIVITY, MAX_BODY_BYTES as MAX_HTTP_BODY_BYTES,
+    MAX_HEADER_BYTES as MAX_HTTP_HEADER_BYTES, MAX_URL_BYTES as MAX_HTTP_URL_BYTES,
+};
 
 use crate::compiled::CompiledCode;
 use crate::engine::Backends;
@@ -90,6 +94,9 @@ pub struct SandboxOptions {
     pub step_budget: Option<Duration>,
     /// Memory that all instances may have together, in bytes. `None`: half of the machine's or container's.
     pub memory_bytes: Option<usize>,
+    /// Whether the host has activities `http.request` that reach anybody. If not, a component that imports `wasi:http` is
+    /// refused when it is uploaded; those that are here already execute as ever.
+    pub http: bool,
 }
 
 /// Why there is no sandbox.
@@ -142,7 +149,7 @@ impl Sandbox {
         let engines: Vec<_> = backends.all().map(|backend| backend.engine.clone()).collect();
         let ticker = Ticker::start(&engines).map_err(SandboxError::Thread)?;
         let max_resident = backends.max_instances.saturating_sub(SPARE_INSTANCES).max(1);
-        let loader = Loader { backends, compiled: compiled.transpose()?, source };
+        let loader = Loader { backends, compiled: compiled.transpose()?, source, has_http: options.http };
         Ok(Self(Arc::new(Inner {
             library: Library::new(loader).map_err(SandboxError::Thread)?,
             machine: MachineMemory::new(options.memory_bytes.unwrap_or_else(|| machine::memory() / 2)),

@@ -148,6 +148,8 @@ pub(crate) struct Loader {
     pub(crate) backends: Backends,
     pub(crate) compiled: Option<CompiledCode>,
     pub(crate) source: ComponentSource,
+    /// See [`crate::SandboxOptions::http`].
+    pub(crate) has_http: bool,
 }
 
 /// A component in an engine.
@@ -249,7 +251,7 @@ mod tests {
     fn runs_do_not_wait_for_uploads() {
         let backends = Backends::new(limits::CURRENT, 1).unwrap();
         let source: ComponentSource = Arc::new(|_| Ok(None));
-        let library = Library::new(Loader { backends, compiled: None, source }).unwrap();
+        let library = Library::new(Loader { backends, compiled: None, source, has_http: false }).unwrap();
         let (finish, finished) = mpsc::channel::<()>();
         let finished = Arc::new(Mutex::new(finished));
         for _ in 0..=LOADING_THREADS + UPLOAD_THREADS {

@@ -22,6 +22,11 @@ pub(crate) const MAX_MEMORIES: usize = 64;
 /// What the stack, the fiber and the store of a suspended instance take beside its memory.
 const INSTANCE_BYTES: usize = 64 * 1024;
 
+/// What the handles of one instance may hold in the host's own memory, in bytes: bodies and headers of HTTP requests that
+/// the guest has not sent, read or dropped. A quarter of what its own memory may be. Never lowered: a replay must get as
+/// far as the first execution did.
+const HELD_BYTES: usize = 64 * 1024 * 1024;
+
 /// The memory of all instances of the host, and its limit.
 #[derive(Debug)]
 pub(crate) struct MachineMemory {
@@ -72,6 +77,18 @@ pub(crate) struct Limiter {
     memory: usize,
     /// What this instance has taken of the machine. Shared with who asks for the instance's size.
     taken: Arc<AtomicUsize>,
+    /// How much of that its handles hold.
+    held: Arc<AtomicUsize>,
+}
+
+/// Memory of the host's own that a handle of an instance holds; given back when this is dropped, which must be before the
+/// instance's limiter is.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    bytes: usize,
+    machine: Arc<MachineMemory>,
+    taken: Arc<AtomicUsize>,
+    held: Arc<AtomicUsize>,
 }
 
 impl Limiter {
@@ -90,13 +107,48 @@ impl Limiter {
             machine,
             memory: 0,
             taken,
+            held: Arc::default(),
         })
+    }
+
+    /// Takes so many bytes for what a handle holds.
+    pub(crate) fn charge(&self, bytes: usize) -> Result<Charge, HostTrap> {
+        let Self { machine, taken, held, .. } = self;
+        let mut charge =
+            Charge { bytes: 0, machine: machine.clone(), taken: taken.clone(), held: held.clone() };
+        charge.grow(bytes)?;
+        Ok(charge)
     }
 
     fn take(&self, bytes: usize) -> Result<(), HostTrap> {
         self.machine.take(bytes)?;
         self.taken.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Charge {
+    /// Takes so many bytes more.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), HostTrap> {
+        if self.held.load(Ordering::Relaxed).saturating_add(bytes) > HELD_BYTES {
+            return Err(HostTrap::Misuse(format!(
+                "bodies and headers of HTTP requests take more than {HELD_BYTES} bytes together: read and drop what \
+                 is there before asking for more"
+            )));
+        }
+        self.machine.take(bytes)?;
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.machine.give_back(self.bytes);
+        self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -179,6 +231,21 @@ mod tests {
         assert!(second.memory_growing(0, 2 * MIB, None).unwrap());
         drop(second);
         assert_eq!((machine.used(), machine.instances()), (0, 0));
+    }
+
+    #[test]
+    fn what_handles_hold_is_bounded_and_given_back_with_them() {
+        let machine = MachineMemory::new(usize::MAX);
+        let limiter = limiter(&machine);
+        let empty = machine.used();
+        let mut charge = limiter.charge(HELD_BYTES - 1).unwrap();
+        charge.grow(1).unwrap();
+        assert_eq!(machine.used(), empty + HELD_BYTES);
+        assert!(matches!(charge.grow(1), Err(HostTrap::Misuse(_))), "the guest is told");
+        assert!(matches!(limiter.charge(1), Err(HostTrap::Misuse(_))), "together");
+        drop(charge);
+        assert_eq!(machine.used(), empty);
+        assert!(limiter.charge(HELD_BYTES).is_ok());
     }
 
     #[test]

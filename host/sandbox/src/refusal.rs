@@ -78,6 +78,14 @@ pub enum Refusal {
         /// All of them.
         Vec<RefusedImport>,
     ),
+    /// The component serves HTTP requests.
+    #[error(
+        "the component exports {export}, and workflows serve no requests: they are started, signaled and asked through the host's API: build it without that export"
+    )]
+    Serves {
+        /// What it exports.
+        export: String,
+    },
     /// The component has no `definition` interface.
     #[error("the component does not export refrain:workflow/definition (it exports {}): build it with a Refrain SDK", exported(.exports))]
     NoDefinition {

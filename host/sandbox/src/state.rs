@@ -2,6 +2,7 @@
 
 use refrain_engine::call::{Call, Command, Completion, Interest, Reply};
 use refrain_engine::guest::Exchange;
+use refrain_engine::ids::Op;
 use refrain_engine::mailbox::Event;
 use refrain_engine::run::{Halt, Run};
 use wasmtime::UpdateDeadline;
@@ -84,8 +85,29 @@ impl State {
         }
     }
 
-    /// Waits: answers from the journal, or hands the run to its owner until it comes back with events.
+    /// Waits until something comes for the guest itself. The responses to HTTP requests are its runtime's, and go to
+    /// their exchanges.
     pub(crate) async fn wait(&mut self, interest: Interest) -> wasmtime::Result<Vec<Event>> {
+        if self.wasi.http.in_flight().next().is_none() {
+            return self.wait_once(interest).await;
+        }
+        loop {
+            let events = self.wait_once(interest.clone()).await?;
+            let events = self.take_responses(events)?;
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Waits until one of these ops has ended. Answers nothing of those that are HTTP requests.
+    pub(crate) async fn wait_for_ops(&mut self, ops: Vec<Op>) -> wasmtime::Result<Vec<Event>> {
+        let events = self.wait_once(Interest::Ops(ops)).await?;
+        Ok(self.take_responses(events)?)
+    }
+
+    /// Answers from the journal, or hands the run to its owner until it comes back with events.
+    async fn wait_once(&mut self, interest: Interest) -> wasmtime::Result<Vec<Event>> {
         let wait = Command::Wait(interest);
         let Some(mut run) = self.run.take() else { return Err(HostTrap::NoRun(wait.import()).into()) };
         let answer = match run.call(Call::Command(wait)) {

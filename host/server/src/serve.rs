@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,11 +216,12 @@ fn offered(plugins: &[Box<dyn Plugin>]) -> BTreeSet<String> {
 /// Opens what is in the data directory. All of it blocks.
 async fn open(config: &Config) -> Result<(Arc<dyn Store>, Arc<Blobs>, Sandbox), ServeError> {
     let dir = config.data_dir.clone();
+    let sandbox_options = sandbox_options(config);
     let opened = spawn_blocking(move || {
         // The store holds the directory's lock, so it comes first.
         let store = RedbStore::open(&RedbOptions::new(&dir))?;
         let blobs = Arc::new(Blobs::open(dir.join(COMPONENTS_DIR))?);
-        let sandbox = Sandbox::new(sandbox_options(&dir), component_source(&blobs))?;
+        let sandbox = Sandbox::new(sandbox_options, component_source(&blobs))?;
         Ok::<_, ServeError>((Arc::new(store) as Arc<dyn Store>, blobs, sandbox))
     });
     opened.await.map_err(|error| ServeError::System("open the data directory", io::Error::other(error)))?
@@ -237,8 +237,12 @@ async fn close(store: Arc<dyn Store>) {
     }
 }
 
-fn sandbox_options(dir: &Path) -> SandboxOptions {
-    SandboxOptions { cache_dir: Some(dir.join(COMPILED_DIR)), ..SandboxOptions::default() }
+fn sandbox_options(config: &Config) -> SandboxOptions {
+    SandboxOptions {
+        cache_dir: Some(config.data_dir.join(COMPILED_DIR)),
+        http: !config.plugins.http.allowed_hosts.is_empty(),
+        ..SandboxOptions::default()
+    }
 }
 
 /// The sandbox asks for a component's bytes by digest.
@@ -303,3 +307,20 @@ impl Signals {
 
 /// What shells add to a signal's number for the exit code of whom it ended.
 const EXIT_BY_SIGNAL: i32 = 128;
+
+#[cfg(test)]
+mod tests {
+    use refrain_plugins::http::{HttpConfig, HttpPlugin, MAX_HEADER_BYTES, MAX_REQUEST_BYTES, MAX_URL_BYTES};
+    use refrain_sandbox::{HTTP_ACTIVITY, MAX_HTTP_BODY_BYTES, MAX_HTTP_HEADER_BYTES, MAX_HTTP_URL_BYTES};
+
+    use super::*;
+
+    /// Neither crate may know the other.
+    #[test]
+    fn guests_http_clients_and_the_http_plugin_agree() {
+        let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(HttpPlugin::new(&HttpConfig::default()).unwrap())];
+        assert!(offered(&plugins).contains(HTTP_ACTIVITY));
+        let guests = (MAX_HTTP_BODY_BYTES, MAX_HTTP_HEADER_BYTES, MAX_HTTP_URL_BYTES);
+        assert_eq!(guests, (MAX_REQUEST_BYTES, MAX_HEADER_BYTES, MAX_URL_BYTES));
+    }
+}

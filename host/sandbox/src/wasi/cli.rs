@@ -28,12 +28,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     })?;
 
     let mut stdin = linker.instance(&versioned("wasi:cli/stdin"))?;
-    stdin.func_wrap("get-stdin", |mut store, ()| Ok((store.data_mut().wasi.handles.push(InputStream)?,)))?;
+    stdin.func_wrap("get-stdin", |mut store, ()| {
+        Ok((store.data_mut().wasi.handles.push(InputStream::Empty)?,))
+    })?;
     for (interface, function, stream) in
         [("wasi:cli/stdout", "get-stdout", Stream::Stdout), ("wasi:cli/stderr", "get-stderr", Stream::Stderr)]
     {
         linker.instance(&versioned(interface))?.func_wrap(function, move |mut store, ()| {
-            Ok((store.data_mut().wasi.handles.push(OutputStream(stream))?,))
+            Ok((store.data_mut().wasi.handles.push(OutputStream::Stdio(stream))?,))
         })?;
     }
 

@@ -8,14 +8,15 @@
 //! |---|---|---|
 //! | `wasi:clocks` | the run's clock; monotonic time is that less the run's start | reads |
 //! | `wasi:random` | the run's random stream, also where WASI asks for no secure one | reads |
-//! | `wasi:io/poll` | ready at once, or the earliest deadline as one timer | `timer.start`, `wait.next` for it alone |
+//! | `wasi:io/poll` | ready at once, or the earliest deadline as one timer | `timer.start`, `wait.next` for it and the requests that are out |
+//! | `wasi:http` | activities of the host's `http` plugin: see [`http`] | `activity.start` |
 //! | `wasi:cli` output | the run's log, line by line | notes |
 //! | `wasi:cli/exit` | the end of the run, as failed | `control.finish` |
 //! | `wasi:cli/environment` | what the component was configured with | in what the run began with |
 //! | `wasi:cli` input, terminals; preopens | empty | nothing: constants |
 //! | `wasi:filesystem`, `wasi:sockets` | access denied: see [`denied`] | nothing: constants |
 //!
-//! A wait here takes timers alone. Messages stay in the mailbox meanwhile.
+//! A wait here takes timers and responses alone. Messages stay in the mailbox meanwhile.
 //!
 //! Handles are numbered for each instance, in the order of the guest's calls, and dropping one is no event: a
 //! collector may do that when it likes. That is why a timer belongs to a wait, and not to the handle it waits for.
@@ -23,6 +24,7 @@
 mod cli;
 mod clocks;
 pub(crate) mod denied;
+pub(crate) mod http;
 mod output;
 mod poll;
 mod random;
@@ -34,6 +36,7 @@ use refrain_engine::time::Timestamp;
 use wasmtime::component::{Linker, ResourceTable};
 
 use crate::state::{HostTrap, State, unexpected};
+use http::Http;
 use output::Output;
 
 /// The release whose functions are here. Components of any other 0.2.x find them too.
@@ -53,8 +56,8 @@ const DESCRIBE_SEED: [u8; 32] = [0; 32];
 /// How far apart two reads of the clock are.
 const CLOCK_TICK_NANOS: u32 = 1_000;
 
-/// Every function that is really here, by interface. The gate names what is missing.
-pub(crate) const OFFERED: &[(&str, &[&str])] = &[
+/// Every function that is really here, by interface; those of `wasi:http` are in [`http`]. The gate names what is missing.
+const OFFERED: &[(&str, &[&str])] = &[
     ("wasi:cli/environment", &["get-arguments", "get-environment", "initial-cwd"]),
     ("wasi:cli/exit", &["exit"]),
     ("wasi:cli/stderr", &["get-stderr"]),
@@ -94,10 +97,17 @@ pub(crate) const OFFERED: &[(&str, &[&str])] = &[
     ("wasi:random/random", &["get-random-bytes", "get-random-u64"]),
 ];
 
+/// The functions of this interface; `None` if there is no such interface here.
+pub(crate) fn offered(interface: &str) -> Option<&'static [&'static str]> {
+    let all = OFFERED.iter().chain(http::OFFERED);
+    all.into_iter().find(|(offered, _)| *offered == interface).map(|(_, functions)| *functions)
+}
+
 /// What an instance has of a system.
 pub(crate) struct Wasi {
     handles: ResourceTable,
     output: Output,
+    pub(crate) http: Http,
     /// The time and the randomness of `describe`, which has no run.
     describe: DescribeSource,
 }
@@ -112,7 +122,7 @@ impl Default for Wasi {
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(MAX_HANDLES);
         let describe = DescribeSource { time: DESCRIBE_TIME, random: Random::from_seed(DESCRIBE_SEED) };
-        Self { handles, output: Output::default(), describe }
+        Self { handles, output: Output::default(), http: Http::default(), describe }
     }
 }
 
@@ -120,6 +130,7 @@ impl Default for Wasi {
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::add_to_linker(linker)?;
     clocks::add_to_linker(linker)?;
+    http::add_to_linker(linker)?;
     poll::add_to_linker(linker)?;
     random::add_to_linker(linker)?;
     streams::add_to_linker(linker)
@@ -180,7 +191,7 @@ mod tests {
     use wasmtime::component::Linker;
     use wasmtime::{Config, Engine};
 
-    use super::{OFFERED, add_to_linker, versioned};
+    use super::{OFFERED, add_to_linker, http, versioned};
     use crate::state::State;
 
     /// The linker refuses to define a name twice: of what is offered everything is taken, and of nothing else.
@@ -191,7 +202,7 @@ mod tests {
         let engine = Engine::new(&config).unwrap();
         let mut linker: Linker<State> = Linker::new(&engine);
         add_to_linker(&mut linker).unwrap();
-        for (interface, functions) in OFFERED {
+        for (interface, functions) in OFFERED.iter().chain(http::OFFERED) {
             let mut instance = linker.instance(&versioned(interface)).unwrap();
             for function in *functions {
                 let again = instance.func_wrap(function, |_, ()| Ok(()));

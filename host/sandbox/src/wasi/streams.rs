@@ -1,25 +1,36 @@
-//! `wasi:io/streams` and `wasi:io/error`: input that is at its end, and output that is the run's log. None of them ever
-//! blocks.
+//! `wasi:io/streams` and `wasi:io/error`: input that is at its end, output that is the run's log, and the bodies of HTTP
+//! exchanges, which are whole before they are read or sent. None of them ever blocks.
 
-use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
+use wasmtime::component::{ComponentType, Linker, Lower, Resource, ResourceType};
 
+use super::http::{Buffer, ErrorCode, Exchange};
 use super::output::Stream;
 use super::poll::Pollable;
 use super::versioned;
 use crate::state::State;
 
-/// An input that has nothing.
-pub(super) struct InputStream;
+/// An input.
+pub(super) enum InputStream {
+    /// One that has nothing.
+    Empty,
+    /// What is left of a response's body.
+    Body(Buffer),
+}
 
 /// An output.
-#[derive(Clone, Copy)]
-pub(super) struct OutputStream(pub(super) Stream);
+#[derive(Clone)]
+pub(super) enum OutputStream {
+    /// The run's log.
+    Stdio(Stream),
+    /// The body of a request.
+    Body(Exchange),
+}
 
-/// `error`: there are none to have, as no stream here fails.
-pub(super) struct StreamFailure;
+/// `error`: why a body takes no more.
+pub(super) struct StreamFailure(pub(super) ErrorCode);
 
 /// `stream-error`.
-#[derive(ComponentType, Lift, Lower)]
+#[derive(ComponentType, Lower)]
 #[component(variant)]
 enum StreamError {
     #[component(name = "last-operation-failed")]
@@ -40,8 +51,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         Ok(())
     })?;
     error.func_wrap("[method]error.to-debug-string", |store, (error,): (Resource<StreamFailure>,)| {
-        store.data().wasi.handles.get(&error)?;
-        Ok(("a stream failed".to_owned(),))
+        let StreamFailure(code) = store.data().wasi.handles.get(&error)?;
+        Ok((code.to_string(),))
     })?;
 
     let mut streams = linker.instance(&versioned("wasi:io/streams"))?;
@@ -52,17 +63,19 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     for read in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         streams.func_wrap(
             read,
-            |store, (input, _): (Resource<InputStream>, u64)| -> StreamResult<Vec<u8>> {
-                store.data().wasi.handles.get(&input)?;
-                Ok((Err(StreamError::Closed),))
+            |mut store, (input, len): (Resource<InputStream>, u64)| -> StreamResult<Vec<u8>> {
+                store.data_mut().read_stream(&input, len)
             },
         )?;
     }
     for skip in ["[method]input-stream.skip", "[method]input-stream.blocking-skip"] {
-        streams.func_wrap(skip, |store, (input, _): (Resource<InputStream>, u64)| -> StreamResult<u64> {
-            store.data().wasi.handles.get(&input)?;
-            Ok((Err(StreamError::Closed),))
-        })?;
+        streams.func_wrap(
+            skip,
+            |mut store, (input, len): (Resource<InputStream>, u64)| -> StreamResult<u64> {
+                let (skipped,) = store.data_mut().read_stream(&input, len)?;
+                Ok((skipped.map(|bytes| bytes.len() as u64),))
+            },
+        )?;
     }
     streams.func_wrap(
         "[method]input-stream.subscribe",
@@ -79,16 +92,15 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     })?;
     streams.func_wrap(
         "[method]output-stream.check-write",
-        |store, (output,): (Resource<OutputStream>,)| -> StreamResult<u64> {
-            store.data().wasi.handles.get(&output)?;
-            Ok((Ok(WRITE_BYTES),))
+        |mut store, (output,): (Resource<OutputStream>,)| -> StreamResult<u64> {
+            store.data_mut().check_write(&output)
         },
     )?;
     for write in ["[method]output-stream.write", "[method]output-stream.blocking-write-and-flush"] {
         streams.func_wrap(
             write,
             |mut store, (output, bytes): (Resource<OutputStream>, Vec<u8>)| -> StreamResult<()> {
-                store.data_mut().write(&output, &bytes)
+                store.data_mut().write_stream(&output, &bytes)
             },
         )?;
     }
@@ -98,7 +110,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         streams.func_wrap(
             zeroes,
             |mut store, (output, len): (Resource<OutputStream>, u64)| -> StreamResult<()> {
-                store.data_mut().write(&output, &vec![0; len.min(WRITE_BYTES) as usize])
+                store.data_mut().write_stream(&output, &vec![0; len.min(WRITE_BYTES) as usize])
             },
         )?;
     }
@@ -111,13 +123,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     for splice in ["[method]output-stream.splice", "[method]output-stream.blocking-splice"] {
         streams.func_wrap(
             splice,
-            |store,
-             (output, input, _): (Resource<OutputStream>, Resource<InputStream>, u64)|
-             -> StreamResult<u64> {
-                store.data().wasi.handles.get(&output)?;
-                store.data().wasi.handles.get(&input)?;
-                Ok((Err(StreamError::Closed),))
-            },
+            |mut store,
+             (output, input, len): (Resource<OutputStream>, Resource<InputStream>, u64)|
+             -> StreamResult<u64> { store.data_mut().splice_stream(&output, &input, len) },
         )?;
     }
     streams.func_wrap("[method]output-stream.subscribe", |mut store, (output,): (Resource<OutputStream>,)| {
@@ -128,9 +136,65 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 impl State {
-    fn write(&mut self, output: &Resource<OutputStream>, bytes: &[u8]) -> StreamResult<()> {
-        let OutputStream(stream) = *self.wasi.handles.get(output)?;
-        self.print(stream, bytes)?;
-        Ok((Ok(()),))
+    /// Up to `len` bytes; the end of the stream is told by itself, after the last of them.
+    fn read_stream(&mut self, input: &Resource<InputStream>, len: u64) -> StreamResult<Vec<u8>> {
+        Ok((match self.wasi.handles.get_mut(input)? {
+            InputStream::Body(rest) if !rest.is_read() => {
+                Ok(rest.read(usize::try_from(len).unwrap_or(usize::MAX)))
+            }
+            InputStream::Body(_) | InputStream::Empty => Err(StreamError::Closed),
+        },))
+    }
+
+    /// How much the stream takes now.
+    fn check_write(&mut self, output: &Resource<OutputStream>) -> StreamResult<u64> {
+        let room = match self.wasi.handles.get(output)? {
+            OutputStream::Stdio(_) => Some(Ok(WRITE_BYTES)),
+            OutputStream::Body(exchange) => exchange.room(),
+        };
+        match room {
+            Some(Ok(room)) => Ok((Ok(room.min(WRITE_BYTES)),)),
+            Some(Err(code)) => self.failed(code),
+            None => Ok((Err(StreamError::Closed),)),
+        }
+    }
+
+    fn write_stream(&mut self, output: &Resource<OutputStream>, bytes: &[u8]) -> StreamResult<()> {
+        match self.wasi.handles.get(output)?.clone() {
+            OutputStream::Stdio(stream) => {
+                self.print(stream, bytes)?;
+                Ok((Ok(()),))
+            }
+            OutputStream::Body(exchange) => match exchange.write(bytes)? {
+                Some(Ok(())) => Ok((Ok(()),)),
+                Some(Err(code)) => self.failed(code),
+                None => Ok((Err(StreamError::Closed),)),
+            },
+        }
+    }
+
+    /// Moves what both sides can: what is taken out of the input has a place in the output.
+    fn splice_stream(
+        &mut self,
+        output: &Resource<OutputStream>,
+        input: &Resource<InputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        let room = match self.check_write(output)? {
+            (Ok(room),) => room,
+            (Err(error),) => return Ok((Err(error),)),
+        };
+        match self.read_stream(input, len.min(room))? {
+            (Ok(bytes),) => {
+                let (written,) = self.write_stream(output, &bytes)?;
+                Ok((written.map(|()| bytes.len() as u64),))
+            }
+            (Err(error),) => Ok((Err(error),)),
+        }
+    }
+
+    fn failed<T>(&mut self, code: ErrorCode) -> StreamResult<T> {
+        let failure = self.wasi.handles.push(StreamFailure(code))?;
+        Ok((Err(StreamError::LastOperationFailed(failure)),))
     }
 }

@@ -5,6 +5,7 @@ mod cache;
 mod children;
 mod determinism;
 mod hostile;
+mod http;
 mod owner;
 mod queries;
 mod residency;

@@ -6,7 +6,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{Resolve, SourceMap};
+use wit_parser::abi::{AbiVariant, WasmType};
+use wit_parser::{InterfaceId, Resolve, SourceMap, TypeDefKind, WorldId, WorldItem};
+
+/// What guests with an HTTP client import.
+const HTTP_CLIENT: &str = include_str!("http_client.wit");
 
 /// The release of the package that the texts here name.
 const RELEASE: &str = "@0.1.0";
@@ -102,6 +106,65 @@ pub(crate) fn preview_1_guest_with(describe: &str, text: &str) -> Bytes {
     wat::parse_str(text).unwrap().into()
 }
 
+/// A workflow with an HTTP client. All functions of [`HTTP_CLIENT`] are declared, named as in `$fields.append`,
+/// `$fields.new`, `$fields.drop` and `$outgoing-handler.handle`.
+pub(crate) fn http_guest(text: &str) -> Bytes {
+    let (resolve, world) = http_client();
+    let mut imports = String::new();
+    for item in resolve.worlds[world].imports.values() {
+        if let WorldItem::Interface { id, .. } = item
+            && let Some(interface) = resolve.id_of(*id).filter(|name| name.starts_with("wasi:"))
+        {
+            imports.push_str(&declarations(&resolve, *id, &interface));
+        }
+    }
+    let text = format!("(module {imports} {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})");
+    let mut wasm = wat::parse_str(text).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    wasm.into()
+}
+
+fn http_client() -> (Resolve, WorldId) {
+    let mut files = package_files(RELEASE);
+    files.push_str("http_client.wit", HTTP_CLIENT);
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(files.parse().unwrap()).unwrap();
+    let world = resolve.select_world(&[package], Some("http-client")).unwrap();
+    (resolve, world)
+}
+
+/// The functions of an interface as a core module imports them.
+fn declarations(resolve: &Resolve, id: InterfaceId, interface: &str) -> String {
+    let own_name = interface.split(['/', '@']).nth(1).unwrap();
+    let ids = |name: &str| match name.strip_prefix("[constructor]") {
+        Some(resource) => format!("{resource}.new"),
+        None => name.split_once(']').map_or_else(|| format!("{own_name}.{name}"), |(_, id)| id.to_owned()),
+    };
+    let import = |name: &str, id: &str, params: &str, results: &str| {
+        format!("(import {interface:?} {name:?} (func ${id} (param {params}) (result {results})))\n")
+    };
+    let types = |types: &[WasmType]| {
+        let names = types.iter().map(|ty| match ty {
+            WasmType::I64 | WasmType::PointerOrI64 => "i64",
+            WasmType::I32 | WasmType::Pointer | WasmType::Length => "i32",
+            WasmType::F32 => "f32",
+            WasmType::F64 => "f64",
+        });
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let functions = resolve.interfaces[id].functions.iter().map(|(name, function)| {
+        let signature = resolve.wasm_signature(AbiVariant::GuestImport, function);
+        import(name, &ids(name), &types(&signature.params), &types(&signature.results))
+    });
+    let resources = resolve.interfaces[id]
+        .types
+        .iter()
+        .filter(|(_, ty)| matches!(resolve.types[**ty].kind, TypeDefKind::Resource));
+    let drops = resources
+        .map(|(name, _)| import(&format!("[resource-drop]{name}"), &format!("{name}.drop"), "i32", ""));
+    functions.chain(drops).collect()
+}
+
 /// A workflow whose code is `(func $main ...)` and what else is in the text.
 pub(crate) fn guest(text: &str) -> Bytes {
     module(&format!("(module {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})"))
@@ -140,14 +203,19 @@ fn module(text: &str) -> Bytes {
 
 fn module_of_release(text: &str, release: &str) -> Bytes {
     let mut wasm = wat::parse_str(text.replace(RELEASE, release)).unwrap();
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(package_files(release).parse().unwrap()).unwrap();
+    let world = resolve.select_world(&[package], Some("workflow")).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    wasm.into()
+}
+
+/// The WIT package, as if it were of this release.
+fn package_files(release: &str) -> SourceMap {
     let mut files = SourceMap::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")).unwrap() {
         let path = entry.unwrap().path();
         files.push(&path, fs::read_to_string(&path).unwrap().replace(RELEASE, release));
     }
-    let mut resolve = Resolve::default();
-    let package = resolve.push_group(files.parse().unwrap()).unwrap();
-    let world = resolve.select_world(&[package], Some("workflow")).unwrap();
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
-    wasm.into()
+    files
 }

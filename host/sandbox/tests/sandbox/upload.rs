@@ -90,7 +90,7 @@ async fn imports_that_this_host_does_not_offer_are_refused_by_name_and_reason() 
     let cases = [
         (
             import("wasi:http/outgoing-handler@0.2.0", "handle"),
-            "wasi:http/outgoing-handler@0.2.0 (workflows have no",
+            "wasi:http/outgoing-handler@0.2.0 (this host's http plugin reaches nobody: list hosts in plugins.http.allowed_hosts",
         ),
         (import("wasi:keyvalue/store@0.2.0", "open"), "wasi:keyvalue/store@0.2.0 (no workflow can use it"),
         (import("wasi:clocks/wall-clock@0.2.0", "rewind"), "no function wall-clock.rewind"),
