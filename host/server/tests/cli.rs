@@ -66,7 +66,7 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
                   |
                 1 | listn = 1
                   | ^^^^^
-                unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `plugins`
+                unknown field `listn`, expected one of `listen`, `data_dir`, `namespaces`, `api_key`, `allowed_hosts`, `allowed_origins`, `max_upload_bytes`, `shutdown_grace`, `log`, `runtime`, `task_queues`, `activities`, `components`, `plugins`
                 did you mean `listen`?
                 hint: every key is explained in refrain.example.toml
             "#]],

@@ -74,7 +74,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     set_format(FORMAT + 1);
     assert_eq!(
         open_error(dir.path()),
-        "format version 5 is newer than this refrain reads (4): use a newer refrain"
+        "format version 6 is newer than this refrain reads (5): use a newer refrain"
     );
     set_format(FORMAT);
     RedbStore::open(&lazy(dir.path())).unwrap();
