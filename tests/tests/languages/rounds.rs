@@ -18,10 +18,13 @@ pub(crate) async fn all(tongue: Tongue) -> Result<()> {
     let Some(component) = tongue.component()? else { return Ok(()) };
     let mut host = Host::start().await?;
     let client = host.client();
+    let compiled = component.clone();
     let upload = upload(&client, component);
     let reference = if tongue == Tongue::Rust { None } else { Tongue::Rust.component()? };
     let taken_over = match reference {
         Some(reference) => {
+            // Compiled beforehand: tasks that are in hand meanwhile have ten seconds.
+            self::upload(&client, compiled).await?;
             self::upload(&client, reference).await?;
             cross::taken_over(tongue, &client, upload).await
         }
