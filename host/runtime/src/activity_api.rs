@@ -31,7 +31,7 @@ use crate::types::Target;
 const MAX_POLLED_TYPES: usize = 200;
 
 impl Runtime {
-    /// Waits for a task of a queue, at most so long. The attempt is durably started when this answers; the same
+    /// Waits for a task of a queue, at most so long, and a boot's recovery before. The attempt is durably started when this answers; the same
     /// poll gets the same task again while that attempt runs.
     ///
     /// # Errors
@@ -45,10 +45,10 @@ impl Runtime {
         shared.check_open()?;
         shared.check_namespace(namespace)?;
         check_poll(&poll)?;
+        // Before a boot knows the attempts that the last one has left, nobody can be told that there is nothing: who asks
+        // again for a task whose answer was lost would give it up. So that may take longer than the poll waits.
+        shared.recovered().await?;
         let deadline = shared.now().after(poll.wait);
-        if !is_recovered(shared, deadline).await {
-            return Ok(None);
-        }
         if let Some(task) = handed_out(shared, namespace, &poll)? {
             return Ok(Some(task));
         }
@@ -237,15 +237,6 @@ fn check_poll(poll: &PollTask) -> Result<(), Error> {
         return Err(Error::Invalid { field: "activities".to_owned(), message });
     }
     Ok(())
-}
-
-/// Waits until the attempts that the last boot left are known.
-async fn is_recovered(shared: &Shared, deadline: Timestamp) -> bool {
-    tokio::select! {
-        biased;
-        recovered = shared.recovered() => recovered.is_ok(),
-        () = shared.clock.sleep_until(deadline) => false,
-    }
 }
 
 /// The task that this poll was given before, if that attempt still runs.

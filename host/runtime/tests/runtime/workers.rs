@@ -62,6 +62,23 @@ fn the_same_poll_gets_the_same_task_while_its_attempt_runs() {
 }
 
 #[test]
+fn a_poll_that_is_repeated_before_a_boot_knows_its_attempts_is_not_told_that_there_is_nothing() {
+    let world = World::new();
+    remote(&world);
+    let first = world.live(async |host| {
+        host.start("one", "w").await;
+        host.task("rita-1").await
+    });
+    world.live(async |host| {
+        // Nobody has had time to place the attempt, and the worker asks once, without waiting.
+        assert_eq!(host.poll("rita-1", Duration::ZERO).await.unwrap().as_ref(), Some(&first));
+        host.complete(&first, 1).await.unwrap();
+        host.check_quiet().await;
+    });
+    world.check_rest();
+}
+
+#[test]
 fn a_poll_whose_client_goes_while_its_task_is_made_durable_gets_it_when_it_asks_again() {
     let world = World::new();
     remote(&world);
