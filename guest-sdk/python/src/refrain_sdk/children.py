@@ -9,11 +9,11 @@ from typing import Any, TypeVar, overload
 from . import retries, run, scopes
 from .durations import Duration, optional
 from .executions import Execution
-from .failures import Failure, from_record
-from .loop import Future
+from .failures import Failure
+from .ops import OpFuture
 from .payloads import decode, encode, set_named
 from .retries import Retry
-from .wire import Cancellation, ChildOptions, IdReuse, Named, Outcome, ParentClose, Payload
+from .wire import Cancellation, ChildOptions, IdReuse, Named, ParentClose, Payload
 from .work import Work
 from .workflows import Workflow
 
@@ -42,45 +42,15 @@ def of_child(failure: Failure, doing: str) -> Failure:
     return failure if failure.message.startswith(doing) else failure.context(doing)
 
 
-class ChildStarted(Future[Execution]):
-    """Tells when a child exists, and under which ids."""
+class ChildStarted(OpFuture[Execution]):
+    """Tells when a child exists, and under which ids. To give it up is not to wait for that."""
 
-    def __init__(self, doing: str) -> None:
-        self._run = run.current()
-        super().__init__(loop=self._run.loop)
-        self._doing = doing
-        self._op: int | None = None
+    def _read(self, output: Payload) -> Execution:
+        execution: Execution = decode(output, Execution)
+        return execution
 
-    def begin(self, op: int) -> None:
-        """It was asked for under this op."""
-        self._op = op
-        self._run.inbox.add(op, self)
-
-    def fail(self, failure: Failure) -> None:
-        """It could not be started."""
-        self.set_exception(failure)
-        self._log_traceback = False
-
-    def settle(self, outcome: Outcome) -> None:
-        """Its op has ended."""
-        if self.done():
-            return
-        try:
-            if not isinstance(outcome, Payload):
-                raise from_record(outcome)
-            execution: Execution = decode(outcome, Execution)
-        except Failure as failure:
-            self.fail(of_child(failure, self._doing))
-        else:
-            self.set_result(execution)
-
-    def cancel(self, msg: object = None) -> bool:
-        """Do not wait until it exists."""
-        if not super().cancel(msg):
-            return False
-        if self._op is not None and self._run.inbox.forget(self._op):
-            self._run.host.detach(self._op)
-        return True
+    def _tell(self, failure: Failure) -> Failure:
+        return of_child(failure, self._doing)
 
 
 @overload

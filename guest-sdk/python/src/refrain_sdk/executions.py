@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import run
-from .failures import Failure, from_record
-from .loop import Future
+from .failures import Failure
+from .ops import OpFuture
 from .payloads import encode
-from .wire import Outcome, Payload, Target
+from .wire import Payload, Target
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Execution:
         Awaiting tells when the signal is durable there, or raises why it cannot be: there is no such execution
         (`not-found`), or it has ended (`closed`).
         """
-        sent = Sent(f"signal `{name}` to {self._shown()}")
+        doing = f"signal `{name}` to {self._shown()}"
+        sent = Sent(doing)
         try:
             payload = encode(input)
         except Failure as failure:
-            sent.fail(failure.context(f"input of {sent.doing}"))
+            sent.fail(failure.context(f"input of {doing}"))
         else:
             sent.begin(run.current().host.signal_external(self._target(), name, payload))
         return sent
@@ -54,38 +55,11 @@ def external(workflow_id: str, run_id: str | None = None) -> Execution:
     return Execution(workflow_id, run_id)
 
 
-class Sent(Future[None]):
+class Sent(OpFuture[None]):
     """Something sent to another execution. Giving it up takes nothing back."""
 
-    def __init__(self, doing: str) -> None:
-        self._run = run.current()
-        super().__init__(loop=self._run.loop)
-        self.doing = doing
-        self._op: int | None = None
+    def _read(self, output: Payload) -> None:
+        """That it has got there is all that there is to know."""
 
-    def begin(self, op: int) -> None:
-        """It was sent under this op."""
-        self._op = op
-        self._run.inbox.add(op, self)
-
-    def fail(self, failure: Failure) -> None:
-        """It did not get there."""
-        self.set_exception(failure)
-        self._log_traceback = False
-
-    def settle(self, outcome: Outcome) -> None:
-        """Its op has ended."""
-        if self.done():
-            return
-        if isinstance(outcome, Payload):
-            self.set_result(None)
-        else:
-            self.fail(from_record(outcome).context(self.doing))
-
-    def cancel(self, msg: object = None) -> bool:
-        """Do not wait whether it gets there."""
-        if not super().cancel(msg):
-            return False
-        if self._op is not None and self._run.inbox.forget(self._op):
-            self._run.host.detach(self._op)
-        return True
+    def _tell(self, failure: Failure) -> Failure:
+        return failure.context(self._doing)
