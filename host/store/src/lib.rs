@@ -32,6 +32,8 @@ mod memory;
 mod random;
 pub mod schema;
 mod store;
+#[cfg(feature = "testing")]
+mod wrapper;
 
 pub use batch::{Batch, Change, Class, Expect, Precondition, Table};
 pub use blobs::Blobs;
@@ -42,3 +44,5 @@ pub use durable::{FORMAT, MAX_BATCH_BYTES, RedbOptions, RedbStore};
 pub use faulty::{Fault, FaultyStore};
 pub use memory::MemoryStore;
 pub use store::{Answer, Commit, CommitError, Health, Order, Row, Store, StoreError};
+#[cfg(feature = "testing")]
+pub use wrapper::Wrapper;

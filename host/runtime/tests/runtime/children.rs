@@ -16,7 +16,9 @@ use refrain_engine::run::RunInfo;
 use refrain_engine::scripted::{ScriptHost, Stopped};
 use refrain_runtime::{Error, NewComponent, OnTrap, RunStatus, StartWorkflow};
 use refrain_store::schema::RunKey;
-use refrain_store::{Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table};
+use refrain_store::{
+    Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table, Wrapper,
+};
 
 use crate::lifecycle::{nth_time_lucky, retries};
 use crate::world::*;
@@ -715,7 +717,11 @@ struct Counting {
     commits: AtomicUsize,
 }
 
-impl Store for Counting {
+impl Wrapper for Counting {
+    fn inner(&self) -> &dyn Store {
+        &*self.store
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.store.commit(batch)
@@ -737,14 +743,6 @@ impl Store for Counting {
         let rows = self.store.range(table, from, to, order, limit)?;
         self.rows.fetch_add(rows.len().max(1), Ordering::Relaxed);
         Ok(rows)
-    }
-
-    fn health(&self) -> refrain_store::Health {
-        self.store.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.store.close()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use refrain_store::{
-    Batch, Commit, CommitError, Health, MAX_BATCH_BYTES, MemoryStore, Order, Row, Store, StoreError, Table,
-};
+use refrain_store::{Batch, Commit, CommitError, MAX_BATCH_BYTES, MemoryStore, Store, Wrapper};
 
 use crate::world::*;
 
@@ -17,36 +15,17 @@ impl LimitedBatches {
     }
 }
 
-impl Store for LimitedBatches {
+impl Wrapper for LimitedBatches {
+    fn inner(&self) -> &dyn Store {
+        &*self.0
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         let bytes = batch.bytes();
         if bytes > MAX_BATCH_BYTES {
             return Commit::known(Err(CommitError::TooLarge { bytes, limit: MAX_BATCH_BYTES }));
         }
         self.0.commit(batch)
-    }
-
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
-        self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.0.range(table, from, to, order, limit)
-    }
-
-    fn health(&self) -> Health {
-        self.0.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
     }
 }
 

@@ -15,7 +15,7 @@ use refrain_engine::run::Run;
 use refrain_engine::scripted::trap;
 use refrain_runtime::{Error, ListFilter, OnTrap, Parked, RunStatus};
 use refrain_store::schema::RunKey;
-use refrain_store::{Batch, Commit, Health, MemoryStore, Order, Row, Store, StoreError, Table};
+use refrain_store::{Batch, MemoryStore, Store, StoreError, Table, Wrapper};
 use tokio::time::Instant;
 
 use crate::clients::*;
@@ -340,33 +340,14 @@ fn a_damaged_journal_parks_and_can_be_terminated() {
 /// A store that counts how often the heads of runs are read: each look at a run begins with that.
 struct CountedLooks(Arc<MemoryStore>, AtomicU32);
 
-impl Store for CountedLooks {
-    fn commit(&self, batch: Batch) -> Commit {
-        self.0.commit(batch)
+impl Wrapper for CountedLooks {
+    fn inner(&self) -> &dyn Store {
+        &*self.0
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
         self.1.fetch_add(u32::from(table == Table::Heads), Ordering::Relaxed);
         self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.0.range(table, from, to, order, limit)
-    }
-
-    fn health(&self) -> Health {
-        self.0.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
     }
 }
 

@@ -8,7 +8,7 @@ use refrain_engine::call::{Completion, Interest, NextRun};
 use refrain_engine::failure::{FailureKind, Outcome};
 use refrain_engine::mailbox::Event;
 use refrain_runtime::{Error, RunResult, RunStatus};
-use refrain_store::{Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table};
+use refrain_store::{Batch, Commit, Fault, FaultyStore, MemoryStore, Store, Wrapper};
 use tokio::task::JoinSet;
 
 use crate::large::LimitedBatches;
@@ -561,7 +561,11 @@ fn a_start_is_answered_when_it_is_durable() {
 /// A store that tells of its third write, which is durable at once, only after five seconds.
 struct LateAnswer(Arc<MemoryStore>, AtomicU64);
 
-impl Store for LateAnswer {
+impl Wrapper for LateAnswer {
+    fn inner(&self) -> &dyn Store {
+        &*self.0
+    }
+
     fn commit(&self, batch: Batch) -> Commit {
         let commit = self.0.commit(batch);
         if self.1.fetch_add(1, Ordering::Relaxed) + 1 != 3 {
@@ -572,29 +576,6 @@ impl Store for LateAnswer {
             tokio::time::sleep(secs(5)).await;
             done
         })
-    }
-
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
-        self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        self.0.range(table, from, to, order, limit)
-    }
-
-    fn health(&self) -> refrain_store::Health {
-        self.0.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
     }
 }
 

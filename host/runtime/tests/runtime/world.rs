@@ -26,7 +26,7 @@ use refrain_runtime::{
     Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, WorkflowDefinition,
 };
 use refrain_store::schema::{Prefix, RunKey, StoredHead, UpdateRow, UpdateStatus};
-use refrain_store::{Batch, Commit, MemoryStore, Order, Store, StoreError, Table};
+use refrain_store::{MemoryStore, Order, Store, StoreError, Table, Wrapper};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -618,9 +618,9 @@ impl UnreadableHeads {
     }
 }
 
-impl Store for UnreadableHeads {
-    fn commit(&self, batch: Batch) -> Commit {
-        self.0.commit(batch)
+impl Wrapper for UnreadableHeads {
+    fn inner(&self) -> &dyn Store {
+        &*self.0
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
@@ -631,25 +631,6 @@ impl Store for UnreadableHeads {
             });
         }
         self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<refrain_store::Row>, StoreError> {
-        self.0.range(table, from, to, order, limit)
-    }
-
-    fn health(&self) -> refrain_store::Health {
-        self.0.health()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
     }
 }
 
