@@ -20,6 +20,22 @@ fn sleeper() -> World {
     world
 }
 
+/// Somebody asks it to end while it sleeps.
+async fn asked_to_end(host: &Host) {
+    host.start("sleeper", "s").await;
+    host.settle().await;
+    host.cancel("s").await.unwrap();
+    host.settle().await;
+}
+
+/// From when its grace has begun.
+async fn ends_after_the_grace(host: &Host) {
+    host.pass(secs(9)).await;
+    assert_eq!(host.status("s").await, RunStatus::Running);
+    host.pass(secs(2)).await;
+    assert_eq!(host.status("s").await, RunStatus::Canceled);
+}
+
 #[test]
 fn a_run_that_never_listens_says_so_and_is_canceled_after_a_grace() {
     let world = sleeper();
@@ -30,10 +46,7 @@ fn a_run_that_never_listens_says_so_and_is_canceled_after_a_grace() {
         host.pass(secs(100)).await;
         host.cancel("s").await.unwrap();
         host.cancel("s").await.unwrap();
-        host.pass(secs(9)).await;
-        assert_eq!(host.status("s").await, RunStatus::Running);
-        host.pass(secs(2)).await;
-        assert_eq!(host.status("s").await, RunStatus::Canceled);
+        ends_after_the_grace(&host).await;
         assert_eq!(host.failure("s").await.kind, FailureKind::Canceled);
         expect![[r#"
             1 step 0 boot 1 at 0 s: workflow-started workflow: "sleeper", input: null, component: "test", version: 1
@@ -47,12 +60,7 @@ fn a_run_that_never_listens_says_so_and_is_canceled_after_a_grace() {
 #[test]
 fn the_grace_outlives_the_host() {
     let world = sleeper();
-    world.live(async |host| {
-        host.start("sleeper", "s").await;
-        host.settle().await;
-        host.cancel("s").await.unwrap();
-        host.settle().await;
-    });
+    world.live(async |host| asked_to_end(&host).await);
     world.skip(secs(60));
     world.live(async |host| {
         host.settle().await;
@@ -78,10 +86,7 @@ fn a_run_that_ends_within_the_grace_has_ended_by_itself() {
 fn terminating_does_not_wait_for_the_grace() {
     let world = sleeper();
     world.live(async |host| {
-        host.start("sleeper", "s").await;
-        host.settle().await;
-        host.cancel("s").await.unwrap();
-        host.settle().await;
+        asked_to_end(&host).await;
         host.terminate("s").await.unwrap();
         assert_eq!(host.status("s").await, RunStatus::Terminated);
     });
@@ -115,18 +120,12 @@ fn who_has_listened_before_is_waited_for() {
 fn a_paused_run_is_not_ended_under_its_operators_hands() {
     let world = sleeper();
     world.live(async |host| {
-        host.start("sleeper", "s").await;
-        host.settle().await;
-        host.cancel("s").await.unwrap();
-        host.settle().await;
+        asked_to_end(&host).await;
         host.pause("s").await.unwrap();
         host.pass(secs(60)).await;
         assert_eq!(host.status("s").await, RunStatus::Paused);
         host.unpause("s").await.unwrap();
-        host.pass(secs(9)).await;
-        assert_eq!(host.status("s").await, RunStatus::Running);
-        host.pass(secs(2)).await;
-        assert_eq!(host.status("s").await, RunStatus::Canceled);
+        ends_after_the_grace(&host).await;
     });
     world.check_rest();
 }
