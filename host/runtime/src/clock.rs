@@ -22,6 +22,20 @@ pub struct SystemClock;
 /// No sleep is longer: after this the clock is read again, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Sleeps in tokio's time until this clock says that the deadline has come, for clocks that can be set meanwhile.
+pub fn sleep_by(clock: impl Clock, deadline: Timestamp) -> BoxFuture<'static, ()> {
+    async move {
+        loop {
+            let left = deadline.since(clock.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+        }
+    }
+    .boxed()
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -29,16 +43,6 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = *self;
-        async move {
-            loop {
-                let left = deadline.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
-            }
-        }
-        .boxed()
+        sleep_by(*self, deadline)
     }
 }

@@ -76,7 +76,7 @@ mod watchers;
 
 pub use activity_types::*;
 pub use changes::{Changed, Changes};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, sleep_by};
 pub use error::{Error, ErrorKind};
 pub use options::Options;
 pub use reset_types::*;

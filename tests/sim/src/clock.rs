@@ -3,17 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use refrain_engine::time::Timestamp;
-use refrain_runtime::Clock;
+use refrain_runtime::{Clock, sleep_by};
 use tokio::time::Instant;
 
 /// When a simulation begins: 2026-01-01.
 pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000_000);
-
-/// No sleep is longer: after this the clock is read again, as the machine's is, so that a jump is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The clock of one life of a host.
 #[derive(Clone)]
@@ -44,16 +40,6 @@ impl Clock for SimClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = self.clone();
-        async move {
-            loop {
-                let left = deadline.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
-            }
-        }
-        .boxed()
+        sleep_by(self.clone(), deadline)
     }
 }
