@@ -69,24 +69,7 @@ func (r *run) mustRun() *task {
 
 // blockUntil blocks until ready says so; each thing that may make it do so is in one of the lists.
 func (r *run) blockUntil(ready func() bool, lists ...*waiters) {
-	if ready() {
-		return
-	}
-	t := r.mustRun()
-	waiting := make([]waiter, len(lists))
-	for i, list := range lists {
-		waiting[i].task = t
-		list.add(&waiting[i])
-	}
-	for {
-		r.block()
-		if ready() {
-			break
-		}
-	}
-	for i := range waiting {
-		waiting[i].place.leave()
-	}
+	r.blockUntilSeveral(nil, ready, nil, lists...)
 }
 
 // trapOnPanic is deferred around the workflow's code. A panic is a bug of it: told in the run's log with all that is
