@@ -19,7 +19,7 @@
 //! | [`guest`], [`scripted`] | the seam to code that executes workflows, and a guest made of Rust closures |
 //! | [`history`], [`outline`] | the journal as people read it, and what it leaves open |
 //! | [`fork`] | where a journal is cut for another run |
-//! | [`planted`] | bugs for the simulation to find |
+//! | [`mod@planted`] | bugs for the simulation to find |
 //! | [`limits`] | every limit a run can meet, in numbered profiles |
 
 pub mod activity;
