@@ -26,7 +26,7 @@ struct Sources {
     from: &'static str,
     /// Where it is in the project.
     to: &'static str,
-    /// Names of files and folders in it that a project does without: tests of the SDK itself.
+    /// Names of files and folders in it that a project does without: checks of the SDK itself.
     without: &'static [&'static str],
 }
 
@@ -52,15 +52,19 @@ const LANGUAGES: [Language; 5] = [
     Language {
         id: "python",
         title: "Python",
-        sources: &[sources("guest-sdk/python", "refrain-sdk", &["tests"]), WIT],
+        sources: &[sources("guest-sdk/python", "refrain-sdk", &["check.sh", "tests"]), WIT],
     },
     Language {
         id: "js",
         title: "JavaScript",
-        sources: &[sources("guest-sdk/js", "refrain-sdk", &["test"]), WIT],
+        sources: &[sources("guest-sdk/js", "refrain-sdk", &["check.sh", "test"]), WIT],
     },
-    Language { id: "go", title: "Go", sources: &[sources("guest-sdk/go", "refrain-sdk", &[]), WIT] },
-    Language { id: "c", title: "C", sources: &[sources("guest-sdk/c", "refrain-sdk", &["tests"]), WIT] },
+    Language { id: "go", title: "Go", sources: &[sources("guest-sdk/go", "refrain-sdk", &["check.sh"])] },
+    Language {
+        id: "c",
+        title: "C",
+        sources: &[sources("guest-sdk/c", "refrain-sdk", &["check.sh", "tests"])],
+    },
 ];
 
 /// What an SDK is licensed under, wherever it goes.

@@ -162,12 +162,17 @@ async fn an_interrupt_ends_a_build_with_all_that_it_has_started() -> Result<()> 
 async fn a_build_that_changes_its_own_sources_comes_to_an_end() -> Result<()> {
     let count = "n=$(cat count 2> /dev/null || echo 0)\necho $((n + 1)) > count\n";
     let mut dev = started(&format!("{COPY}{count}"), &[]).await?;
+    dev.write(SOURCE, &component(PLAN, b'2')?)?;
+    assert_eq!(dev.news_of("pushed").await?["version"], 2);
     let note = dev.news(|news| news["message"].as_str().is_some_and(|words| words.contains("count"))).await?;
     assert!(note["message"].as_str().is_some_and(|words| words.contains(".gitignore")), "{note}");
     let builds: u32 = fs::read_to_string(dev.path("count"))?.trim().parse()?;
-    assert_eq!(builds, 5, "some more, since it could have been a person");
-    dev.write(SOURCE, &component(PLAN, b'2')?)?;
-    assert_eq!(dev.news_of("pushed").await?["version"], 2, "and it listens as before");
+    assert_eq!(
+        builds, 6,
+        "the first one, that of the change, and some more, since it could have been a person"
+    );
+    dev.write(SOURCE, &component(PLAN, b'3')?)?;
+    assert_eq!(dev.news_of("pushed").await?["version"], 3, "and it listens as before");
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use std::path::{Component, Path, PathBuf};
 use refrain_engine::ids::{InvalidName, check_name};
 use serde::Deserialize;
 
-use crate::config::{self, ActivityConfig, PluginsConfig, TaskQueueConfig};
+use crate::config::{self, ActivityConfig, ComponentConfig, PluginsConfig, TaskQueueConfig};
 
 /// Its name in a project's folder.
 pub const FILE: &str = "refrain.toml";
@@ -59,6 +59,8 @@ pub struct HostTable {
     pub task_queues: BTreeMap<String, TaskQueueConfig>,
     /// Flow control of activities, by type.
     pub activities: BTreeMap<String, ActivityConfig>,
+    /// What the code of components finds around it, by their names.
+    pub components: BTreeMap<String, ComponentConfig>,
     /// What the built-in plugins may do. Paths are from the project's folder.
     pub plugins: PluginsConfig,
 }
@@ -183,7 +185,7 @@ mod tests {
                   |
                 5 | data_dir = "x"
                   | ^^^^^^^^
-                unknown field `data_dir`, expected one of `listen`, `task_queues`, `activities`, `plugins`"#]],
+                unknown field `data_dir`, expected one of `listen`, `task_queues`, `activities`, `components`, `plugins`"#]],
             ),
             (
                 &format!("{LEAST}[host]\nlisten = 7420"),

@@ -75,11 +75,16 @@ pub fn parked(parked: &Parked) -> String {
     format!("parked since {since}: {}: {}", parked.kind, shortened(&parked.message, TEXT))
 }
 
-fn rule(event: &HistoryEvent, attributes: &Attributes, previous: Timestamp) -> String {
-    let boots = match attributes.number("previous_boot") {
+/// Which lives of the host a restart is between.
+fn boots(event: &HistoryEvent, attributes: &Attributes) -> String {
+    match attributes.number("previous_boot") {
         Some(before) => format!("boot {before} → {}", event.boot),
         None => format!("boot {}", event.boot),
-    };
+    }
+}
+
+fn rule(event: &HistoryEvent, attributes: &Attributes, previous: Timestamp) -> String {
+    let boots = boots(event, attributes);
     let after = length(event.time.duration_since(previous));
     let words = format!("  the host was restarted ({boots}); {after} after the event above  ");
     format!("{:>5} {words:─^RULE$}", event.number)
@@ -144,6 +149,7 @@ impl Attributes {
                     format!("({}@{})", self.text("component"), self.number("version").unwrap_or(0));
                 vec![self.text("workflow"), component, self.payload("input")]
             }
+            "host-restarted" => vec![boots(event, self)],
             "workflow-delayed" => {
                 let until = self.read::<Timestamp>("until").map(|until| format!("until {}", time(until)));
                 let after = self.read::<Failure>("last_failure").map(|failure| {

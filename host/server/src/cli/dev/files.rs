@@ -110,6 +110,11 @@ impl Files {
         Ok(found)
     }
 
+    /// The path of what people name so.
+    pub(super) fn path(&self, shown: &str) -> PathBuf {
+        self.root.join(shown)
+    }
+
     /// A path as people name it: from the project's folder.
     pub(super) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
@@ -117,6 +122,11 @@ impl Files {
 }
 
 impl Snapshot {
+    /// Whether this file was there.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// The files that are other ones now, new or gone.
     pub(super) fn changed(&self, now: &Self) -> Vec<PathBuf> {
         let differs = |path: &PathBuf, file: &File| {

@@ -61,7 +61,8 @@ refrain.toml, in the project's folder:
   build = \"make\"                     a command for sh, run in the project's folder
   component = \"out/order_flow.wasm\"  what that makes, from the project's folder
   watch = [\"src/**\"]                 the sources, as globs; all that .gitignore leaves, unless given
-  [host]                             the host: listen, plugins, task_queues and activities, as in its configuration
+  [host]                             the host: listen, plugins, components, task_queues and activities, as in its
+                                     configuration
 
 Examples:
   refrain dev
@@ -168,7 +169,8 @@ impl Project {
         // What is in it is nobody's source.
         let made = fs::create_dir_all(&own).and_then(|()| fs::write(own.join(".gitignore"), "*\n"));
         made.map_err(|error| CliError::system(&format!("cannot write to {}", own.display()), &error))?;
-        let HostTable { listen: told, task_queues, activities, plugins } = self.manifest.host.clone();
+        let HostTable { listen: told, task_queues, activities, components, plugins } =
+            self.manifest.host.clone();
         let defaults = Config::default();
         Ok(Config {
             listen: listen.or(told).unwrap_or(defaults.listen),
@@ -177,6 +179,7 @@ impl Project {
             api_key: api_key.map(ApiKey),
             task_queues,
             activities,
+            components,
             plugins,
             ..defaults
         })
@@ -201,7 +204,7 @@ impl Project {
                 }
             }
             self.build(&manifest, &changed, &mut uploads, report).await;
-            let meanwhile = watch.look()?;
+            let meanwhile = watch.look_after_build()?;
             own_changes = if meanwhile.is_empty() { 0 } else { own_changes + 1 };
             if (1..=OWN_CHANGES).contains(&own_changes) {
                 changed = meanwhile;

@@ -60,8 +60,16 @@ impl Watch {
         self.look().map(drop)
     }
 
+    /// The files that a build or somebody has changed since the last look, while that build ran. Those that are new are
+    /// the build's own, such as a lock file: a source of somebody's that is new changes nothing before another names it.
+    pub(super) fn look_after_build(&mut self) -> Result<Vec<String>, CliError> {
+        let before = self.seen.clone();
+        let changed = self.look()?;
+        Ok(changed.into_iter().filter(|file| before.has(&self.files.path(file))).collect())
+    }
+
     /// The files that have changed since the last look.
-    pub(super) fn look(&mut self) -> Result<Vec<String>, CliError> {
+    fn look(&mut self) -> Result<Vec<String>, CliError> {
         let before = std::mem::take(&mut self.seen);
         let mut now = self.files.look(&before)?;
         // What is in a new folder may have come before it was watched.
@@ -163,5 +171,17 @@ mod tests {
         fs::write(dir.path().join("b"), "1").expect("a file");
         assert_eq!(watch.changed().await.expect("a change"), ["b"]);
         assert!(watch.look().expect("a look").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_new_after_a_build_is_its_own_until_it_changes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("source"), "1").expect("a file");
+        let mut watch = watch(dir.path());
+        fs::write(dir.path().join("lock"), "1").expect("a file");
+        assert!(watch.look_after_build().expect("a look").is_empty());
+        fs::write(dir.path().join("lock"), "2").expect("a file");
+        fs::write(dir.path().join("source"), "2").expect("a file");
+        assert_eq!(watch.look_after_build().expect("a look"), ["lock", "source"]);
     }
 }
