@@ -2,9 +2,13 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
 
 /// The bytes of an example's component.
 pub fn guest(name: &str) -> Result<Vec<u8>> {
@@ -22,6 +26,12 @@ pub fn guest_path(name: &str) -> Result<PathBuf> {
 
 /// Names the host's binary, for who has one and does not want to compile it.
 const HOST: &str = "REFRAIN_TEST_HOST";
+/// Runs a command of the host's binary that needs no host, to its end.
+pub async fn cli(arguments: &[&str]) -> Result<Output> {
+    let output = refrain()?.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let ended = timeout(PATIENCE, output).await;
+    ended.with_context(|| format!("`refrain {}` does not end", arguments.join(" ")))?.map_err(Into::into)
+}
 
 /// A command of the host's binary.
 pub(crate) fn refrain() -> Result<Command> {

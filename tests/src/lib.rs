@@ -23,7 +23,7 @@ pub mod worker;
 use std::time::Duration;
 
 pub use activities::{call, calls};
-pub use built::{guest, guest_path, target_dir};
+pub use built::{cli, guest, guest_path, target_dir};
 pub use client::{Answer, Client, Event, encode};
 pub use dev::{Dev, SOURCE};
 pub use host::{Host, HostOptions};

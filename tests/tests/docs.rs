@@ -8,12 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is looked at, from the repository's root.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/HOW-WE-TEST.md",
+    "docs/TESTING.md",
+    "host/engine/FORMAT.md",
     "host/store/FORMAT.md",
 ];
 

@@ -22,6 +22,7 @@ mod host;
 mod languages;
 mod process;
 mod python;
+mod record;
 mod sim;
 mod test;
 mod timeline;
@@ -48,6 +49,8 @@ usage: cargo xtask COMMAND
                                 simulate seeds, 100 if nothing is said, each with drawn clients and faults; a seed that
                                 fails is printed, and happens again the same
   sim --planted [--start S]     plant known bugs, one after the other, and see that the simulation finds each
+  record [NAME]                 run an example, or all of them, and keep the histories of its runs in tests/replay, which
+                                each later version must replay
   bless                         run the tests and rewrite the snapshots that differ
 ";
 
@@ -80,6 +83,8 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["languages", "--table"] => languages::print(&ws),
         ["languages", "--write"] => languages::write(&ws),
         ["sim", arguments @ ..] => sim::run(&ws, arguments),
+        ["record"] => record::run(&ws, "all"),
+        ["record", name] => record::run(&ws, name),
         ["bless"] => bless::run(&ws),
         [] | ["help" | "--help" | "-h", ..] => {
             print!("{USAGE}");

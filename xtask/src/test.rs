@@ -101,7 +101,7 @@ fn lint(ws: &Workspace) -> Result<()> {
     process::run(in_examples(ws).args(CLIPPY))
 }
 
-fn build(ws: &Workspace) -> Result<()> {
+pub(crate) fn build(ws: &Workspace) -> Result<()> {
     process::run(ws.cargo().args(["build", "--workspace", "--all-targets"]))
 }
 

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::child::ChildCommand;
 use crate::codec;
+use crate::export::form;
 use crate::failure::{Failure, Outcome};
 use crate::ids::Op;
 use crate::journal::ExecutionRef;
@@ -37,7 +39,8 @@ pub enum Call {
 }
 
 /// A call that changes what the run has going on. Matches by position and arguments on every replay.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
     /// Schedules an activity; the answer is its op.
     #[n(0)]
@@ -47,9 +50,11 @@ pub enum Command {
     StartTimer {
         /// From the step's time.
         #[n(0)]
+        #[serde(with = "form::duration")]
         delay: Duration,
         /// One line for people; not compared.
         #[n(1)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         summary: Option<String>,
     },
     /// Asks for an op's end.
@@ -131,7 +136,8 @@ pub enum Command {
 }
 
 /// What an activity is started with.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ActivityCommand {
     /// The activity's type, for example `fs.list`.
     #[n(0)]
@@ -145,22 +151,28 @@ pub struct ActivityCommand {
 }
 
 /// How to run an activity. Defaults are Temporal's.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ActivityOptions {
     /// `None`: the run's own task queue.
     #[n(0)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_queue: Option<String>,
     /// From the call to the last attempt's end. Never retried.
     #[n(1)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub schedule_to_close: Option<Duration>,
     /// From an attempt's scheduling to its start. Never retried.
     #[n(2)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub schedule_to_start: Option<Duration>,
     /// From an attempt's start to its end. Retried.
     #[n(3)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub start_to_close: Option<Duration>,
     /// The longest silence of a running attempt. Retried.
     #[n(4)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Duration>,
     /// When and how often to try again.
     #[n(5)]
@@ -170,12 +182,15 @@ pub struct ActivityOptions {
     pub cancellation: Cancellation,
     /// 1 (first) to 5; `None`: 3.
     #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
     /// One line for people; not compared.
     #[n(8)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// Whose turn it is in its task queue; `None`: that of all who say nothing.
     #[n(9)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
     /// Runs in the host's own process at once, before the step that starts it is durable.
     #[cbor(n(10), skip_if = "codec::is_default")]
@@ -183,7 +198,8 @@ pub struct ActivityOptions {
 }
 
 /// A share of a task queue: keys that wait get turns in proportion to their weights.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fairness {
     /// Whose share, for example a tenant's.
     #[n(0)]
@@ -197,7 +213,8 @@ pub struct Fairness {
 pub const DEFAULT_FAIRNESS_WEIGHT: f64 = 1.0;
 
 /// What a cancel does to a running activity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum Cancellation {
     /// Asks the activity to stop; the op fails as canceled at once.
@@ -213,7 +230,8 @@ pub enum Cancellation {
 }
 
 /// What a wait takes from the mailbox.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Interest {
     /// The end of any op, and messages.
     #[n(0)]
@@ -227,7 +245,8 @@ pub enum Interest {
 }
 
 /// How a run ends by its own word.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Completion {
     /// With a result.
     #[n(0)]
@@ -244,10 +263,12 @@ pub enum Completion {
 }
 
 /// The run that follows.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NextRun {
     /// `None`: the same workflow.
     #[n(0)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
     /// Its argument.
     #[n(1)]
@@ -257,6 +278,7 @@ pub struct NextRun {
     pub newest_version: bool,
     /// `None`: as this run's.
     #[n(3)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub run_timeout: Option<Duration>,
     /// Signals that this run was given and has not used, by name: the first ones of the next.
     #[cbor(n(4), skip_if = "Vec::is_empty", default)]
@@ -271,7 +293,8 @@ impl NextRun {
 }
 
 /// A call that only looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Read {
     /// The step's time, 1 us later at each read.
     #[n(0)]
@@ -292,7 +315,8 @@ pub enum Read {
 }
 
 /// A call that leaves a trace for people.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Note {
     /// A line of the run's log.
     #[n(0)]
@@ -313,7 +337,8 @@ pub enum Note {
 }
 
 /// How bad a log line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum Level {
     /// Finest.

@@ -11,15 +11,18 @@
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::activity::check_size;
+use crate::export::form;
 use crate::ids::{WorkflowId, check_name};
 use crate::limits::{ELEMENT_BYTES, Profile};
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
 
 /// What a child is started with.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChildCommand {
     /// The workflow's type.
     #[n(0)]
@@ -33,28 +36,35 @@ pub struct ChildCommand {
 }
 
 /// How to run a child.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChildOptions {
     /// `None`: the child's run id.
     #[n(0)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<WorkflowId>,
     /// What a closed execution of the id means for the start.
     #[n(1)]
     pub id_reuse: IdReusePolicy,
     /// `None`: the parent's own component, if it has the workflow.
     #[n(2)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
     /// `None`: the parent's.
     #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_queue: Option<String>,
     /// For all runs of the child together.
     #[n(4)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub execution_timeout: Option<Duration>,
     /// For each run of the child.
     #[n(5)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub run_timeout: Option<Duration>,
     /// `None`: a run that failed is not followed by another.
     #[n(6)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
     /// What becomes of the child when its parent's run ends.
     #[n(7)]
@@ -67,11 +77,13 @@ pub struct ChildOptions {
     pub memo: Vec<(String, Payload)>,
     /// One line for people; not compared.
     #[n(10)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 
 /// Whether an id may be used again whose latest run has ended. Temporal's policies, and its default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum IdReusePolicy {
     /// However it ended.
@@ -87,7 +99,8 @@ pub enum IdReusePolicy {
 }
 
 /// What happens to a child that has not ended when its parent's run does, however that ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum ParentClosePolicy {
     /// It is terminated.
@@ -114,7 +127,8 @@ impl ParentClosePolicy {
 }
 
 /// What a cancel does to a child.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum ChildCancellation {
     /// Asks the child to cancel itself; the op fails as canceled at once.

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::ELEMENT_BYTES;
 use crate::payload::Payload;
 
 /// Who says that it went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cbor(index_only)]
 pub enum FailureKind {
     /// Workflow or activity code; the error type is its own.
@@ -46,7 +48,8 @@ impl FailureKind {
 }
 
 /// One link of a failure's chain.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cause {
     /// Who says so.
     #[n(0)]
@@ -62,11 +65,13 @@ pub struct Cause {
     pub stack: String,
     /// More about it.
     #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Payload>,
 }
 
 /// Why something failed. Displayed as `message: cause: cause`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// Who says so.
     #[n(0)]
@@ -82,6 +87,7 @@ pub struct Failure {
     pub stack: String,
     /// More about it.
     #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Payload>,
     /// No retry policy retries this failure.
     #[n(5)]
@@ -147,7 +153,8 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// How an op ended: its result, or why it failed. (Not `std::result::Result`, so that it can be stored.)
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
     /// It completed with this value.
     #[n(0)]

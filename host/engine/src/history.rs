@@ -6,7 +6,7 @@ use crate::call::{Command, Completion, Interest, Level, Note};
 use crate::failure::{Failure, Outcome};
 use crate::ids::{Digest, Op};
 use crate::journal::{
-    Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Record, Started, Step, Terminated,
+    Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Position, Record, Started, Step, Terminated,
 };
 use crate::mailbox::{Item, MailboxEntry};
 use crate::payload::Payload;
@@ -426,6 +426,17 @@ impl History {
         }
     }
 
+    /// Takes the next record as far as a call of it, that one included. Answers the number of the call's event; of a call
+    /// that is no event, such as a read or a wait, that of the latest event before it.
+    pub fn number_at(mut self, step: &Step, position: Position) -> u64 {
+        self.begin(step);
+        step.entries.iter().take(position.index + 1).for_each(|entry| self.entry(step, entry));
+        if position.index >= step.entries.len() {
+            self.end(step);
+        }
+        self.last_number()
+    }
+
     /// The events so far.
     pub fn events(self) -> Vec<HistoryEvent> {
         self.events
@@ -447,6 +458,13 @@ impl History {
     }
 
     fn step(&mut self, step: &Step) {
+        self.begin(step);
+        step.entries.iter().for_each(|entry| self.entry(step, entry));
+        self.end(step);
+    }
+
+    /// What came before the step's calls.
+    fn begin(&mut self, step: &Step) {
         self.step = step.number;
         if let Some(Fork { of, .. }) = self.forks.iter().find(|fork| fork.step == step.number).cloned() {
             let of = ExecutionRef { workflow_id: of.workflow_id, run_id: Some(of.run_id) };
@@ -462,7 +480,10 @@ impl History {
             self.event(step.number, step.time, HistoryKind::HostRestarted { previous });
         }
         step.delivered.iter().for_each(|entry| self.delivered(step.number, entry));
-        step.entries.iter().for_each(|entry| self.entry(step, entry));
+    }
+
+    /// What its end says.
+    fn end(&mut self, step: &Step) {
         for (_, update_id) in self.updates.end_step() {
             let kind = HistoryKind::UpdateRejected { update_id, failure: not_handled() };
             self.event(step.number, step.time, kind);

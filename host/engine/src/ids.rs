@@ -6,6 +6,8 @@ use std::str::FromStr;
 use minicbor::{Decode, Encode};
 use uuid::Uuid;
 
+use crate::export::form::{Hex, from_hex};
+
 /// The longest name or id that people choose, in bytes: it is part of every key of a run's rows.
 pub const MAX_NAME_BYTES: usize = 255;
 
@@ -161,7 +163,17 @@ impl fmt::Debug for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        fmt::Display::fmt(&Hex(&self.0), f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let refuse =
+            || InvalidName { what: "digest", reason: format!("{text:?} is not 64 hexadecimal digits") };
+        from_hex(text).map(Self).ok_or_else(refuse)
     }
 }
 

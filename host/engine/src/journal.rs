@@ -7,9 +7,11 @@
 use std::fmt;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::call::{Command, Completion, Interest, Note, Read};
 use crate::codec;
+use crate::export::form;
 use crate::failure::Failure;
 use crate::ids::{Digest, Namespace, Op, RunId, WorkflowId};
 use crate::lifecycle::Lifecycle;
@@ -18,7 +20,8 @@ use crate::payload::Payload;
 use crate::time::Timestamp;
 
 /// What a run begins with. Immutable.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Started {
     /// The run's namespace.
     #[n(0)]
@@ -34,6 +37,7 @@ pub struct Started {
     pub first_run_id: RunId,
     /// The run that this one continues.
     #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_run_id: Option<RunId>,
     /// The workflow's type.
     #[n(5)]
@@ -64,15 +68,19 @@ pub struct Started {
     pub at: Timestamp,
     /// Seeds the run's random stream.
     #[cbor(n(14), with = "minicbor::bytes")]
+    #[serde(with = "form::bytes_32")]
     pub seed: [u8; 32],
     /// The run that started this one as its child.
     #[n(15)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ExecutionRef>,
     /// The top of the tree of parents.
     #[n(16)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<ExecutionRef>,
     /// The caller's key that makes a repeated start the same start.
     #[n(17)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Named values for people.
     #[n(18)]
@@ -85,18 +93,21 @@ pub struct Started {
     pub lifecycle: Lifecycle,
     /// The op of the parent that waits for this child's end.
     #[n(21)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_op: Option<Op>,
     /// The runs whose first steps this one's journal begins with, by step.
     #[cbor(n(22), skip_if = "Vec::is_empty", default)]
     pub forks: Vec<Fork>,
     /// What the code finds around it by the means of its language.
     #[cbor(n(23), skip_if = "codec::is_default")]
+    #[serde(default, skip_serializing_if = "codec::is_default")]
     pub surroundings: Surroundings,
 }
 
 /// What a program finds around it, as its component was configured when the run started: so it is the same on each
 /// replay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Surroundings {
     /// Environment variables, by name.
     #[n(0)]
@@ -109,7 +120,8 @@ pub struct Surroundings {
 /// A run whose steps before this one another run's journal begins with: a reset or a fork made it so. While
 /// those steps are replayed the guest is told what that run was told, so that it makes the same calls. From this
 /// step on the run is itself, with a random stream of its own.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fork {
     /// The first step that the other run did not make.
     #[n(0)]
@@ -120,7 +132,8 @@ pub struct Fork {
 }
 
 /// What a guest is told of its run that two runs never share.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The execution.
     #[n(0)]
@@ -133,6 +146,7 @@ pub struct Identity {
     pub first_run_id: RunId,
     /// The run that it continued.
     #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continued_run_id: Option<RunId>,
     /// From 1.
     #[n(4)]
@@ -142,12 +156,15 @@ pub struct Identity {
     pub at: Timestamp,
     /// Seeds its random stream.
     #[cbor(n(6), with = "minicbor::bytes")]
+    #[serde(with = "form::bytes_32")]
     pub seed: [u8; 32],
     /// The run that started it as its child.
     #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ExecutionRef>,
     /// The top of the tree of parents.
     #[n(8)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<ExecutionRef>,
     /// Where activities went that named no queue.
     #[n(9)]
@@ -188,13 +205,15 @@ impl Started {
 }
 
 /// An execution, or one run of it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ExecutionRef {
     /// The execution.
     #[n(0)]
     pub workflow_id: WorkflowId,
     /// The run; `None`: the current one.
     #[n(1)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
 }
 
@@ -213,7 +232,8 @@ impl fmt::Display for ExecutionRef {
 }
 
 /// One durable batch of a journal.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Record {
     /// A step that the guest made.
     #[n(0)]
@@ -236,7 +256,8 @@ pub enum Record {
 }
 
 /// What the guest did between two waits, and what the first of them delivered.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// From 0, which begins before the instance exists.
     #[n(0)]
@@ -260,7 +281,8 @@ pub struct Step {
 }
 
 /// A recorded call.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[expect(
     clippy::large_enum_variant,
     reason = "one step is in memory at a time, and commands are its ordinary entries"
@@ -295,7 +317,8 @@ pub enum Entry {
 }
 
 /// The command that ended a step.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum End {
     /// The guest waited.
     #[n(0)]
@@ -316,7 +339,8 @@ impl End {
 }
 
 /// How a run was ended by someone's word from outside.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terminated {
     /// When.
     #[n(0)]
@@ -330,7 +354,8 @@ pub struct Terminated {
 }
 
 /// How the host ended a run.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FailedByHost {
     /// When.
     #[n(0)]
@@ -344,7 +369,8 @@ pub struct FailedByHost {
 }
 
 /// How a run came to other code.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Moved {
     /// When.
     #[n(0)]
@@ -361,7 +387,8 @@ pub struct Moved {
 }
 
 /// A version of a component: what a run is executed by.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Code {
     /// The component's name.
     #[n(0)]

@@ -18,6 +18,7 @@
 //! | [`updates`] | the machine of what a run was asked to do and answers |
 //! | [`guest`], [`scripted`] | the seam to code that executes workflows, and a guest made of Rust closures |
 //! | [`history`], [`outline`] | the journal as people read it, and what it leaves open |
+//! | [`export`] | a run as a file that replays anywhere |
 //! | [`fork`] | where a journal is cut for another run |
 //! | [`mod@planted`] | bugs for the simulation to find |
 //! | [`limits`] | every limit a run can meet, in numbered profiles |
@@ -26,6 +27,7 @@ pub mod activity;
 pub mod call;
 pub mod child;
 pub mod codec;
+pub mod export;
 pub mod failure;
 pub mod fork;
 pub mod guest;

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
+use crate::export::form;
 use crate::failure::{Failure, FailureKind};
 use crate::ids::Op;
 use crate::retry::RetryPolicy;
@@ -15,22 +17,28 @@ use crate::time::Timestamp;
 pub const RUN_ITSELF: Op = 0;
 
 /// What a start agreed on for all runs of its chain, and what the run before left to this one.
-#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lifecycle {
     /// When the whole chain must have ended: its start and the execution timeout.
     #[n(0)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_deadline: Option<Timestamp>,
     /// How long each run may take, from when it may begin.
     #[n(1)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub run_timeout: Option<Duration>,
     /// Whether and when a run that failed or timed out is followed by another attempt.
     #[n(2)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
     /// The run makes no step before this time: a start delay, or the backoff after a failed attempt.
     #[n(3)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begins_at: Option<Timestamp>,
     /// Why the attempt before this one failed.
     #[n(4)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Failure>,
 }
 

@@ -2,6 +2,7 @@
 //! takes out, by delivering to the guest.
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::ids::{Op, RunId, WorkflowId};
@@ -10,7 +11,8 @@ use crate::payload::Payload;
 use crate::time::Timestamp;
 
 /// One arrival.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MailboxEntry {
     /// Its number in this run's mailbox, from 1.
     #[n(0)]
@@ -24,7 +26,8 @@ pub struct MailboxEntry {
 }
 
 /// What can arrive in a mailbox.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Item {
     /// An activity ended, after its last attempt.
     #[n(0)]
@@ -40,6 +43,7 @@ pub enum Item {
         attempt: u32,
         /// When the last attempt began.
         #[n(3)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         started_at: Option<Timestamp>,
     },
     /// A timer reached its deadline.

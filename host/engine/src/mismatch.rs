@@ -23,6 +23,8 @@ pub struct Mismatch {
     pub likely_causes: Vec<&'static str>,
     /// The code made no call there: it trapped, with this message.
     pub trap: Option<String>,
+    /// Where in the guest's code that was, innermost first, as far as whoever executes it knows.
+    pub backtrace: Vec<String>,
 }
 
 /// A field in which two calls differ.
@@ -58,6 +60,7 @@ impl Mismatch {
                 "the journal is damaged: reset the run to a step before, or restore a backup",
             ],
             trap: None,
+            backtrace: Vec::new(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Mismatch {
                 Attempt::Call(_) => None,
                 Attempt::Trap(message) => Some((*message).to_owned()),
             },
+            backtrace: Vec::new(),
         }
     }
 }

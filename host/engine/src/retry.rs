@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::export::form;
 use crate::failure::Failure;
 use crate::ids::Op;
 use crate::limits::ELEMENT_BYTES;
@@ -12,16 +14,19 @@ use crate::time::Timestamp;
 
 /// A retry policy. The defaults are Temporal's: 1 s, coefficient 2.0, at most 100 times the initial
 /// interval, no limit to the attempts.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RetryPolicy {
     /// Before the second attempt. Above zero.
     #[n(0)]
+    #[serde(with = "form::duration")]
     pub initial_interval: Duration,
     /// Each interval is this times the one before. Finite, at least 1.0.
     #[n(1)]
     pub backoff_coefficient: f64,
     /// No interval is longer. `None`: 100 times the initial interval.
     #[n(2)]
+    #[serde(default, with = "form::optional_duration", skip_serializing_if = "Option::is_none")]
     pub maximum_interval: Option<Duration>,
     /// The first attempt counts. 0: no limit.
     #[n(3)]

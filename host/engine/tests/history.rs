@@ -6,7 +6,7 @@ use expect_test::expect;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::history::{History, HistoryEvent, HistoryKind};
-use refrain_engine::journal::{FailedByHost, Record, Terminated};
+use refrain_engine::journal::{FailedByHost, Position, Record, Terminated};
 
 use support::{START, recorded, since_start, started};
 
@@ -115,6 +115,23 @@ fn numbers_have_no_gaps() {
     let numbers: Vec<u64> = history(&records(), false).iter().map(|event| event.number).collect();
     let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
     assert_eq!(numbers, expected);
+}
+
+#[test]
+fn each_call_has_the_number_of_its_event_or_of_the_latest_before_it() {
+    let records = records();
+    let number_of = |step: usize, index| {
+        let mut history = History::new(&started(), false);
+        records[..step].iter().for_each(|record| history.record(record));
+        let Record::Step(made) = &records[step] else { panic!("{step} is a step") };
+        history.number_at(made, Position { step: step as u64, index })
+    };
+    let numbers = |step, calls| (0..calls).map(|index| number_of(step, index)).collect::<Vec<u64>>();
+    // A line of log, a read, two activities, a timer, and the wait.
+    assert_eq!(numbers(0, 6), [2, 2, 3, 4, 5, 5]);
+    assert_eq!(numbers(1, 5), [9, 10, 11, 12, 12]);
+    // A read after what was delivered, and the end.
+    assert_eq!(numbers(2, 2), [15, 16]);
 }
 
 #[test]

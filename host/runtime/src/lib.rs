@@ -23,8 +23,10 @@
 //! | `updates` | messages whose senders wait for an answer |
 //! | `components`, `versions` | names, their versions, and what needs them |
 //! | `preflight`, `moves` | other code for open runs: whether it would replay them, and giving it to them |
+//! | [`Trial`] | code tried on a journal, wherever that is from |
 //! | `sweep` | something done to each of a component's open runs |
 //! | `copies` | the steps of a run under the key of another one |
+//! | `export` | a run's history on its way into a file |
 //! | `reset`, `fork` | runs that go on from an earlier step of another run |
 //!
 //! The one rule behind the code: an owner commits first and acts afterwards. Nothing is dispatched, and
@@ -43,6 +45,7 @@ mod courier;
 mod delete;
 mod error;
 mod executor;
+mod export;
 mod fork;
 mod histories;
 mod inspect;
@@ -68,6 +71,7 @@ mod sweep;
 mod task_token;
 mod tasks;
 mod timers;
+mod trial;
 mod types;
 mod updates;
 mod version_types;
@@ -78,9 +82,11 @@ pub use activity_types::*;
 pub use changes::{Changed, Changes};
 pub use clock::{Clock, SystemClock, sleep_by};
 pub use error::{Error, ErrorKind};
+pub use export::Export;
 pub use options::Options;
 pub use reset_types::*;
 pub use runtime::{Health, Runtime};
+pub use trial::Trial;
 pub use types::*;
 pub use updates::{PendingUpdate, SendUpdate, UpdateProgress, UpdateStatus, WaitStage};
 pub use version_types::*;

@@ -108,6 +108,6 @@ async fn move_one(shared: Arc<Shared>, key: RunKey, version: u32, to: u32, reaso
         status: stored.head.status,
         version,
         steps: stored.head.records,
-        verdict,
+        tried: verdict.into(),
     }))
 }

@@ -22,8 +22,6 @@ pub enum Verdict {
     Trapped {
         /// What the trap says.
         message: String,
-        /// Where in the guest's code, innermost first.
-        backtrace: Vec<String>,
         /// The call that the journal has there.
         mismatch: Option<Box<StoredMismatch>>,
     },
@@ -87,6 +85,31 @@ impl fmt::Display for Verdict {
             Self::Ended => f.write_str("it has ended"),
         }
     }
+}
+
+/// What came of trying code on a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// How it replayed.
+    pub verdict: Verdict,
+    /// Where it stopped before the journal's end.
+    pub place: Place,
+}
+
+impl From<Verdict> for Tried {
+    /// A verdict about which nothing more is known.
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, place: Place::default() }
+    }
+}
+
+/// A place in a journal and in the code that replays it, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the event in the run's history.
+    pub event: Option<u64>,
+    /// The functions of the guest that were active, innermost first, with file and line where the code says them.
+    pub backtrace: Vec<String>,
 }
 
 /// Which open runs of a component are meant. What is `None` or empty leaves nobody out.
@@ -159,7 +182,7 @@ pub struct JudgedRun {
     /// The records of its journal.
     pub steps: u64,
     /// How it replayed. A run that was to be moved was moved if it would replay.
-    pub verdict: Verdict,
+    pub tried: Tried,
 }
 
 /// What is heard while the open runs of a component are checked or moved.

@@ -3,6 +3,7 @@
 use std::io;
 
 use refrain_engine::guest::{Stop, Trap};
+use refrain_engine::mismatch::Mismatch;
 use refrain_engine::run::{Halt, Run};
 use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, WasmBacktrace};
 
@@ -55,6 +56,10 @@ pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
                 let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
                 Stop::Trap(Trap { backtrace, ..trap })
             }
+            Some(Stop::Mismatch(mismatch)) => {
+                let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
+                Stop::Mismatch(Box::new(Mismatch { backtrace, ..*mismatch }))
+            }
             Some(stop) => stop,
             None => Stop::Unavailable("the run stopped its guest and did not say why".to_owned()),
         },
@@ -70,7 +75,10 @@ pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
 }
 
 fn trapped(trap: Trap, run: &Run) -> Stop {
-    run.trapped(&trap.message).map_or(Stop::Trap(trap), Stop::Mismatch)
+    match run.trapped(&trap.message) {
+        Some(mismatch) => Stop::Mismatch(Box::new(Mismatch { backtrace: trap.backtrace, ..*mismatch })),
+        None => Stop::Trap(trap),
+    }
 }
 
 fn is_shortage(error: &Error) -> bool {

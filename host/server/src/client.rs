@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 pub use self::lines::LineStream;
+use self::lines::SILENCE;
 pub use self::stream::{EventStream, RunChange, RunStream, StreamEvent};
 use crate::wire::{
     ActivateRequest, CancelActivity, CancelRequest, CheckRequest, CompleteActivity, ComponentDetail,
@@ -318,6 +319,26 @@ impl Client {
             .chain(optional("calls", query.calls.then_some(true)))
             .collect();
         self.get(&["workflows", id, "history"], query, wait).await
+    }
+
+    /// Exports a run's history: the lines of the file, to the last one.
+    pub async fn export(&self, id: &str, run_id: Option<&str>, redact: bool) -> Result<Vec<u8>, ClientError> {
+        let query = optional("run_id", run_id).chain(optional("redact", redact.then_some(true))).collect();
+        let request = self.request(Method::GET, &["workflows", id, "export"], JSON_LINES, query);
+        let mut response = self.begun(request).await?;
+        let mut lines = Vec::new();
+        loop {
+            match timeout(SILENCE, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => lines.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Ok(lines),
+                Ok(Err(error)) => return Err(self.unreachable(&error)),
+                Err(_) => {
+                    let reason = format!("nothing came for {} s", SILENCE.as_secs());
+                    let address = self.address().to_owned();
+                    return Err(ClientError::Unreachable { address, sent: true, reason });
+                }
+            }
+        }
     }
 
     /// Follows a run: its history, and how far its activities have come. `wait` of the query means nothing here.

@@ -8,6 +8,7 @@
 //! | [`serve`] | a host's life: wired, served, stopped |
 //! | [`client`] | a typed client of the API |
 //! | [`project`] | folders with the source of workflows: what is in a new one, and how one is built |
+//! | [`replay`] | histories replayed here, without a host |
 //! | [`bench`](mod@bench) | the host's own load, measured |
 //! | [`cli`], [`render`] | the command line, and what people read there |
 //!
@@ -20,6 +21,7 @@ pub mod client;
 pub mod config;
 pub mod project;
 pub mod render;
+pub mod replay;
 pub mod serve;
 mod suggest;
 pub mod wire;

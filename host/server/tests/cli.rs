@@ -56,8 +56,11 @@ impl Drop for Host {
 fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.toml"), "listn = 1").unwrap();
+    std::fs::write(dir.path().join("text.wasm"), "(module)").unwrap();
+    std::fs::write(dir.path().join("a.jsonl"), "").unwrap();
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 19] = [
+    let cases: [(&[&str], i32, Expect); 26] = [
         (
             &["server", "--config", "bad.toml"],
             2,
@@ -199,6 +202,60 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
         "#]],
         ),
         (
+            &["replay", "text.wasm", nobody],
+            2,
+            expect![[r#"
+            error: there is nothing to replay: give files or folders of histories, or --open or --last for those of a host
+        "#]],
+        ),
+        (
+            &["replay", "none.wasm", "a.jsonl"],
+            2,
+            expect![[r#"
+            error: cannot read none.wasm: No such file or directory (os error 2)
+        "#]],
+        ),
+        (
+            &["replay", "text.wasm", "a.jsonl"],
+            2,
+            expect![[r#"
+            error: text.wasm: the upload is WebAssembly text: translate it first, for example with `wasm-tools parse`
+        "#]],
+        ),
+        (
+            &["replay", "text.wasm", "empty"],
+            2,
+            expect![[r#"
+            error: empty has no history in it: a file whose name ends in .jsonl
+        "#]],
+        ),
+        (
+            &["replay", "text.wasm", "--open", nobody],
+            4,
+            expect![[r#"
+            error: no host answers at http://127.0.0.1:1: Connection refused (os error 111)
+            hint: start one with `refrain server`, or name it with --address or REFRAIN_ADDRESS
+        "#]],
+        ),
+        (
+            &["workflow", "export", "order/42", "--last", "3", nobody],
+            2,
+            expect![[r#"
+            error: the argument '[ID]' cannot be used with '--last <N>'
+
+            Usage: refrain workflow export --address <URL> <ID>
+
+            For more information, try '--help'.
+        "#]],
+        ),
+        (
+            &["workflow", "export", "--last", "3", nobody],
+            2,
+            expect![[r#"
+            error: many runs are many files: give a folder with --out
+        "#]],
+        ),
+        (
             &["workflow", "list", nobody],
             4,
             expect![[r#"
@@ -255,7 +312,164 @@ fn a_new_project_is_told_with_what_to_do_next() {
 #[test]
 fn help_says_what_a_command_does_and_shows_examples() {
     let dir = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], Expect); 5] = [
+    let cases: [(&[&str], Expect); 8] = [
+        (
+            &["replay", "--help"],
+            expect![[r#"
+                Replay recorded histories with a component: does it still make the calls that they have?
+
+                Everything happens in this process. Histories come from files that `refrain workflow export` wrote,
+                from folders of such files, or from a host; without --open and --last no host is asked. Each is
+                identical (every call), compatible (the same commands and markers, other reads), or it says where
+                the code differs.
+
+                Usage: refrain replay [OPTIONS] <COMPONENT> [FILE|FOLDER]...
+
+                Arguments:
+                  <COMPONENT>
+                          The .wasm file: a component, or a core module as `cargo build` leaves it
+
+                  [FILE|FOLDER]...
+                          Files of histories, and folders: of those every file that ends in .jsonl, also in folders
+                          within
+
+                Options:
+                      --open
+                          The runs of the host that have not ended
+
+                      --last <N>
+                          The newest so many runs of the host: of all, or with --open of the open ones
+
+                      --workflow <TYPE>
+                          Only runs of this workflow type
+
+                      --jobs <N>
+                          Histories at once; one for each processor unless given
+
+                      --json
+                          Print JSON: what the host answered, one line for each answer or event
+
+                      --junit <FILE>
+                          Write a report for CI, as JUnit's XML
+
+                  -h, --help
+                          Print help (see a summary with '-h')
+
+                Examples:
+                  refrain replay target/wasm32-unknown-unknown/release/shop.wasm tests/histories
+                  refrain replay shop.wasm tests/histories --junit target/replay.xml
+                  refrain replay shop.wasm --open
+                  refrain replay shop.wasm --last 1000 --workflow order --json
+
+                It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be
+                replayed.
+            "#]],
+        ),
+        (
+            &["component", "check", "--help"],
+            expect![[r#"
+            Replay the open runs of a component with other code, before it is uploaded or they are moved.
+
+            Nothing changes, and the runs go on meanwhile. Each run's journal is replayed in an instance of its
+            own: it is identical (every call), compatible (the same commands and markers, other reads), or it
+            says where the code differs. With --histories the runs that are recorded in files are replayed too,
+            here; and alone, without a host, where no component's name is given.
+
+            Usage: refrain component check [OPTIONS] NAME <FILE|--version N>
+                   refrain component check [OPTIONS] [NAME] FILE --histories FOLDER
+
+            Arguments:
+              <NAME>
+                      The component's name
+
+              [FILE]
+                      The .wasm file: a component, or a core module that carries its WIT world
+
+            Options:
+                  --version <N>
+                      A version of the component, instead of a file
+
+                  --histories <FILE|FOLDER>
+                      Files of histories, and folders of them, as of `refrain replay`; can be given again
+
+                  --sample <N>
+                      So many runs at most, evenly over all of them
+
+                  --json
+                      Print JSON: what the host answered, one line for each answer or event
+
+                  --run-id <RUN_ID>
+                      Only this run, by its run id; can be given again
+
+                  --workflow <TYPE>
+                      Only runs of this workflow type
+
+                  --from-version <N>
+                      Only runs that this version executes
+
+              -h, --help
+                      Print help (see a summary with '-h')
+
+            Examples:
+              refrain component check shop target/wasm32-unknown-unknown/release/shop.wasm
+              refrain component check shop new.wasm --sample 100 --json
+              refrain component check shop --version 3 --from-version 2
+              refrain component check new.wasm --histories tests/histories
+
+            It exits with 8 if runs would not go on with the code, for CI.
+        "#]],
+        ),
+        (
+            &["workflow", "export", "--help"],
+            expect![[r#"
+            Export the history of a run to a file, which `refrain replay` replays anywhere.
+
+            The file is text, a JSON value on each line: people read and compare it, and keep it with their
+            code. A run that has not ended is exported as far as it has come.
+
+            Usage: refrain workflow export [OPTIONS] [ID]
+
+            Arguments:
+              [ID]
+                      The execution's id. Or many runs: --all, --open or --last
+
+            Options:
+                  --run-id <RUN_ID>
+                      The run; the execution's latest one unless given
+
+                  --all
+                      All runs of the host
+
+                  --open
+                      The runs of the host that have not ended
+
+                  --json
+                      Print JSON: what the host answered, one line for each answer or event
+
+                  --last <N>
+                      The newest so many runs of the host: of all, or with --open of the open ones
+
+                  --workflow <TYPE>
+                      Only runs of this workflow type
+
+                  --out <FILE|FOLDER>
+                      The file; standard output unless given. Of many runs the folder, where each is a file
+                      named after it
+
+                  --redact
+                      Replace every payload: inputs, results, details and memos. The file then cannot be
+                      replayed, and says so. Names, ids, log lines and the messages of failures stay
+
+              -h, --help
+                      Print help (see a summary with '-h')
+
+            Examples:
+              refrain workflow export order-42 > order-42.jsonl
+              refrain workflow export order-42 --out tests/histories/order-42.jsonl
+              refrain workflow export --last 100 --workflow order --out tests/histories
+              refrain workflow export order-42 --redact --out for-others.jsonl
+        "#]],
+        ),
         (
             &["activity", "--help"],
             expect![[r#"

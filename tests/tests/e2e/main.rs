@@ -22,6 +22,7 @@ mod parked;
 mod progress;
 mod queries;
 mod reminder;
+mod replay;
 mod resets;
 mod shutdown;
 mod signals;

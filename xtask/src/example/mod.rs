@@ -66,17 +66,29 @@ pub(crate) fn run(ws: &Workspace, name: &str, language: Language) -> Result<()> 
     heading("building the host");
     ws.build_host()?;
     languages::build_named(ws, language.name())?;
-    stories.iter().try_for_each(|story| tell(ws, story, language))
+    stories.iter().try_for_each(|story| tell(ws, story, language, |_| Ok(())))
 }
 
 /// Runs all examples with what is built, in each language that this machine could build.
 pub(crate) fn run_built(ws: &Workspace) -> Result<()> {
     for language in Language::ALL {
         for story in STORIES.iter().filter(|story| languages::example(ws, language, story.name).exists()) {
-            tell(ws, story, language)?;
+            tell(ws, story, language, |_| Ok(()))?;
         }
     }
     Ok(())
+}
+
+/// Runs one example in Rust, or all of them, with what is built, and does this with each that did what it should.
+pub(crate) fn run_each(ws: &Workspace, name: &str, after: impl Fn(&Told<'_>) -> Result<()>) -> Result<()> {
+    let stories = choose(ws, name, Language::Rust)?;
+    stories.iter().try_for_each(|story| tell(ws, story, Language::Rust, &after))
+}
+
+/// An example that did what it should, with its host.
+pub(crate) struct Told<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) host: &'a Host,
 }
 
 fn choose(ws: &Workspace, name: &str, language: Language) -> Result<Vec<Story>> {
@@ -91,13 +103,22 @@ fn choose(ws: &Workspace, name: &str, language: Language) -> Result<Vec<Story>> 
     Ok(chosen)
 }
 
-fn tell(ws: &Workspace, story: &Story, language: Language) -> Result<()> {
+fn tell(
+    ws: &Workspace,
+    story: &Story,
+    language: Language,
+    after: impl Fn(&Told<'_>) -> Result<()>,
+) -> Result<()> {
     let name = story.name;
     heading(&format!("example {name} in {}", language.title()));
     let mut stage = Stage::set(ws, story, language)?;
     let told = (story.run)(&mut stage);
-    told.with_context(|| format!("example {name}, of which all is left in {}", stage.keep().display()))?;
+    if let Err(error) = told {
+        let left = stage.keep();
+        return Err(error.context(format!("example {name}, of which all is left in {}", left.display())));
+    }
     println!("    {name} did what it should");
+    after(&Told { name, host: stage.host()? })?;
     Ok(())
 }
 

@@ -16,8 +16,8 @@ use tracing::Instrument;
 use super::steps::Executed;
 use super::{Gone, Instance, Owner};
 use crate::error::Error;
-use crate::preflight::{judge, no_such_workflow, unopened};
 use crate::rows;
+use crate::trial::{judge, no_such_workflow, unopened};
 use crate::version_types::{MoveTo, Moved, Verdict};
 
 /// Someone's wish that a run have other code.

@@ -258,6 +258,7 @@ impl Owner<'_> {
                 let parked = Parked {
                     kind: "mismatch".to_owned(),
                     message: mismatch.to_string(),
+                    backtrace: mismatch.backtrace.clone(),
                     mismatch: Some(StoredMismatch::from(&*mismatch)),
                     ..self.parked()
                 };

@@ -266,7 +266,7 @@ fn a_component_s_runs_are_moved_in_parts_that_grow() {
         host.settle().await;
         let tenth = hears(&host, Some(10), 2).await;
         assert!((5..=40).contains(&tenth.len()), "{}", tenth.len());
-        assert!(tenth.iter().all(|run| run.verdict == Verdict::Identical && run.version == 1));
+        assert!(tenth.iter().all(|run| run.tried.verdict == Verdict::Identical && run.version == 1));
         assert!(hears(&host, Some(10), 2).await.is_empty(), "those are there");
         let half = hears(&host, Some(50), 2).await;
         let back = hears(&host, Some(50), 1).await;

@@ -7,7 +7,7 @@ use expect_test::expect;
 use refrain_engine::call::{Interest, Read};
 use refrain_engine::ids::{Digest, RunId};
 use refrain_engine::scripted::trap;
-use refrain_runtime::{Against, Error, JudgedRun, OnTrap, RunStatus, Selection, SweepEvent, Verdict};
+use refrain_runtime::{Against, Error, JudgedRun, OnTrap, RunStatus, Selection, SweepEvent, Tried, Verdict};
 use refrain_store::Table;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -40,7 +40,7 @@ async fn check(host: &Host, against: Against, selection: Selection) -> Vec<Judge
 fn lines(mut runs: Vec<JudgedRun>) -> String {
     runs.sort_by(|a, b| a.workflow_id.as_str().cmp(b.workflow_id.as_str()));
     let line = |run: JudgedRun| {
-        let JudgedRun { workflow_id, status, version, steps, verdict, .. } = run;
+        let JudgedRun { workflow_id, status, version, steps, tried: Tried { verdict, .. }, .. } = run;
         let status = status.as_str();
         format!("{workflow_id} {status} v{version} {steps} {}: {verdict}\n", verdict.as_str())
     };
@@ -121,7 +121,7 @@ fn each_open_run_is_told_how_other_code_would_replay_it_and_nothing_changes() {
         let of_waits = Selection { workflow: Some("waits".to_owned()), ..Selection::default() };
         let runs = check(&host, unknown, of_waits).await;
         assert_eq!(runs.len(), 2);
-        assert!(runs.iter().all(|run| matches!(run.verdict, Verdict::Unavailable(_))), "{runs:?}");
+        assert!(runs.iter().all(|run| matches!(run.tried.verdict, Verdict::Unavailable(_))), "{runs:?}");
     });
 }
 
@@ -154,7 +154,7 @@ fn a_version_can_be_checked_and_runs_can_be_selected() {
                 host.runtime.check_runs(&host.namespace, "test", Against::Version(2), selection.clone());
             let (selected, judged) = hear(events.unwrap()).await;
             assert_eq!((selected, judged.len()), (expected, expected as usize), "{selection:?}");
-            assert!(judged.iter().all(|run| run.verdict == Verdict::Identical), "{judged:?}");
+            assert!(judged.iter().all(|run| run.tried.verdict == Verdict::Identical), "{judged:?}");
         }
         let unknown = host.runtime.check_runs(&host.namespace, "test", Against::Version(3), all);
         assert!(matches!(unknown, Err(Error::NotFound { .. })));
@@ -187,7 +187,7 @@ fn a_run_that_ends_while_it_is_looked_at_counts_as_nothing() {
         assert_eq!(host.value("a").await, "0", "the run goes on while it is looked at");
         gate.add_permits(1);
         let runs = checking.await.unwrap();
-        assert_eq!((runs[0].verdict.clone(), runs[0].status), (Verdict::Ended, RunStatus::Completed));
+        assert_eq!((runs[0].tried.verdict.clone(), runs[0].status), (Verdict::Ended, RunStatus::Completed));
     });
     world.check_rest();
 }
@@ -208,7 +208,7 @@ fn a_replay_that_takes_for_ever_is_given_up_and_checks_are_few_at_a_time() {
         assert!(matches!(begin(), Err(Error::SweepBusy { .. })));
         drop(second);
         let (_, runs) = hear(first).await;
-        assert!(matches!(runs[0].verdict, Verdict::Budget(_)), "{runs:?}");
+        assert!(matches!(runs[0].tried.verdict, Verdict::Budget(_)), "{runs:?}");
         assert!(begin().is_ok(), "who does not listen any more makes room");
         host.terminate("a").await.unwrap();
     });
@@ -239,7 +239,7 @@ fn a_thousand_open_runs_are_checked_while_they_work() {
         for _ in 0..2 {
             host.pass(secs(1)).await;
             for run in check(&host, candidate(OTHER, &["works"]), Selection::default()).await {
-                *verdicts.entry(run.verdict.as_str()).or_default() += 1;
+                *verdicts.entry(run.tried.verdict.as_str()).or_default() += 1;
             }
         }
         assert_eq!(verdicts, BTreeMap::from([("identical", 2_000)]));

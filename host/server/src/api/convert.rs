@@ -131,7 +131,7 @@ fn cause(cause: &failure::Cause) -> wire::Cause {
     }
 }
 
-pub(super) fn status(status: RunStatus) -> wire::Status {
+pub(crate) fn status(status: RunStatus) -> wire::Status {
     match status {
         RunStatus::Running => wire::Status::Running,
         RunStatus::Parked => wire::Status::Parked,

@@ -5,12 +5,12 @@
 //! | [`guard`] | who may ask |
 //! | [`extract`] | what handlers take out of requests, and how requests are refused |
 //! | [`problem`] | how refusals are answered |
-//! | `components`, `workflows`, `history`, `health` | the routes |
+//! | `components`, `workflows`, `history`, `export`, `health` | the routes |
 //! | `changes`, `sse` | runs as they change, and how streams of events are answered |
 //! | `versions`, `sweeps` | the routes of versions, and of who checks or moves the runs of one |
 //! | `code` | code that is stored, and who works with it |
 //! | `activities`, `activity_controls`, `task_queues` | the routes of workers, of operators, and of who watches both |
-//! | `convert`, `events` | between the runtime's types and JSON |
+//! | `convert`, `events`, `judged` | between the runtime's types and JSON |
 //! | [`openapi`] | the document of the routes |
 
 mod activities;
@@ -20,10 +20,12 @@ mod code;
 mod components;
 pub(crate) mod convert;
 mod events;
+mod export;
 pub mod extract;
 pub mod guard;
 mod health;
 mod history;
+pub(crate) mod judged;
 mod lifecycle;
 pub mod openapi;
 pub mod problem;
@@ -186,6 +188,7 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(workflows::describe_workflow, lifecycle::delete_workflow))
         .routes(routes!(workflows::workflow_result))
         .routes(routes!(history::workflow_history))
+        .routes(routes!(export::export_workflow))
         .routes(routes!(workflows::signal_workflow))
         .routes(routes!(queries::query_workflow))
         .routes(routes!(updates::update_workflow, updates::update_progress))

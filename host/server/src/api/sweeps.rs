@@ -13,9 +13,10 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
 
 use super::code::Held;
+use super::judged::judged;
 use super::problem::{Kind, Refusal};
 use super::{Host, convert};
-use crate::wire::{JudgedRun, SweepBegun, SweepLine, SweepProgress, SweepSummary};
+use crate::wire::{SweepBegun, SweepLine, SweepProgress, SweepSummary};
 
 /// The media type of JSON lines.
 pub(super) const JSON_LINES: &str = "application/x-ndjson";
@@ -80,33 +81,6 @@ impl Sweep {
             SweepEvent::Done => SweepLine::Summary(std::mem::take(&mut self.summary)),
             SweepEvent::Failed(error) => SweepLine::Failed { problem: Box::new(Refusal::from(error).into()) },
         }
-    }
-}
-
-fn judged(run: runtime::JudgedRun, moves: bool) -> JudgedRun {
-    let verdict = run.verdict;
-    let would_replay = verdict.would_replay();
-    let (mismatch, backtrace) = match &verdict {
-        Verdict::Diverged(mismatch) => (Some(mismatch.clone()), Vec::new()),
-        Verdict::Trapped { mismatch, backtrace, .. } => (mismatch.clone(), backtrace.clone()),
-        Verdict::Identical
-        | Verdict::Compatible
-        | Verdict::Budget(_)
-        | Verdict::Unavailable(_)
-        | Verdict::Ended => (None, Vec::new()),
-    };
-    JudgedRun {
-        id: run.workflow_id.to_string(),
-        run_id: run.run_id.to_string(),
-        workflow: run.workflow,
-        status: convert::status(run.status),
-        version: run.version,
-        steps: run.steps,
-        verdict: verdict.as_str().to_owned(),
-        moved: moves.then_some(would_replay),
-        message: (!would_replay).then(|| verdict.to_string()),
-        mismatch: mismatch.map(|mismatch| convert::mismatch(*mismatch)),
-        backtrace,
     }
 }
 

@@ -29,7 +29,8 @@ pub enum Exit {
     StillRunning = 6,
     /// The host cannot start: its address or its data directory is not to be had.
     CannotStart = 7,
-    /// Open runs would not go on with a component, or it could not be told whether they would.
+    /// Open runs, or runs that histories record, would not go on with a component, or it could not be told whether they
+    /// would.
     Diverges = 8,
     /// The host's store failed, and the host ended. Nothing that was acknowledged is lost.
     StoreFailed = 70,
@@ -49,8 +50,8 @@ Exit codes:
   5  the host failed, or gave an answer that cannot be understood
   6  the workflow had not ended when the time was over, or the update had not come so far
   7  server: cannot start, its address or its data directory is not to be had
-  8  component check, push --move-running and move: there are open runs that the component would not go on with, or
-     that could not be tried
+  8  component check, push --move-running and move, and replay: there are runs that the component would not go on
+     with, or that could not be tried
   70 server: the store failed; start again, nothing that was acknowledged is lost
   130  interrupted; a workflow that was waited for goes on
   130, 143  server: ended at once by a second signal";

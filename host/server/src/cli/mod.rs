@@ -22,10 +22,13 @@ mod component_show;
 mod dev;
 mod exit;
 mod follow;
+mod histories;
+mod host_runs;
 mod input;
 mod new;
 mod output;
 mod parked;
+mod replay;
 mod server;
 mod sweep;
 mod task_queue_list;
@@ -34,6 +37,7 @@ mod workflow_cancel;
 mod workflow_delete;
 mod workflow_describe;
 mod workflow_execute;
+mod workflow_export;
 mod workflow_fork;
 mod workflow_list;
 mod workflow_move;
@@ -105,6 +109,7 @@ enum Command {
     /// Upload components and look at them.
     #[command(subcommand, visible_alias = "components")]
     Component(ComponentCommand),
+    Replay(replay::Replay),
     /// Measure this machine and this build.
     Bench(bench::Bench),
     /// End activities by hand, and pause, reset or change them.
@@ -154,6 +159,7 @@ enum WorkflowCommand {
     List(workflow_list::List),
     Describe(workflow_describe::Describe),
     Show(workflow_show::Show),
+    Export(workflow_export::Export),
     Result(workflow_result::AwaitResult),
     Signal(workflow_signal::Signal),
     Query(workflow_query::Query),
@@ -191,6 +197,7 @@ pub fn main() -> ExitCode {
         Command::Activity(command) => with_client(cli.global, |context| activity(command, context)),
         Command::TaskQueue(command) => with_client(cli.global, |context| task_queue(command, context)),
         Command::Component(command) => with_client(cli.global, |context| component(command, context)),
+        Command::Replay(replay) => with_client(cli.global, async |context| replay.run(&context).await),
         Command::Workflow(command) => with_client(cli.global, |context| workflow(command, context)),
     };
     let exit = ended.unwrap_or_else(|error| {
@@ -204,7 +211,8 @@ fn with_client<F: Future<Output = Ending>>(global: Global, run: impl FnOnce(Cont
     let address = global.address.unwrap_or_else(|| format!("http://{DEFAULT_LISTEN}"));
     let client = Client::new(&address, &global.namespace, global.api_key)?;
     let context = Context { client, out: Output::new(global.json) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Commands that only ask a host use one of its threads; what is replayed here takes them all.
+    let runtime = tokio::runtime::Runtime::new();
     runtime.map_err(|error| CliError::system("cannot start", &error))?.block_on(run(context))
 }
 
@@ -247,6 +255,7 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::List(list) => list.run(&context).await,
         WorkflowCommand::Describe(describe) => describe.run(&context).await,
         WorkflowCommand::Show(show) => show.run(&context).await,
+        WorkflowCommand::Export(export) => export.run(&context).await,
         WorkflowCommand::Result(result) => result.run(&context).await,
         WorkflowCommand::Signal(signal) => signal.run(&context).await,
         WorkflowCommand::Query(query) => query.run(&context).await,

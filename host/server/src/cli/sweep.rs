@@ -3,9 +3,10 @@
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::Output;
 use super::{CliError, Context, Exit};
 use crate::client::{ClientError, LineStream};
-use crate::render::sweep::Report;
+use crate::render::sweep::{Report, headline};
 use crate::wire::{CheckRequest, SweepBegun, SweepLine, SweepProgress, SweepSummary};
 
 /// Which open runs are looked at.
@@ -34,13 +35,7 @@ pub(super) async fn follow(
 ) -> Result<SweepSummary, CliError> {
     let out = context.out;
     let (mut begun, mut report, mut looked_at) = (SweepBegun::default(), Report::default(), 0);
-    let bar = out.is_watched().then(|| {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs  {eta} left") {
-            bar.set_style(style);
-        }
-        bar
-    });
+    let bar = bar(out);
     let summary = loop {
         let Some((line, text)) = lines.next().await? else { return Err(lines.cut_off().into()) };
         if out.is_json() {
@@ -54,7 +49,7 @@ pub(super) async fn follow(
             SweepLine::Run(run) => {
                 looked_at += 1;
                 bar.iter().for_each(|bar| bar.set_position(looked_at));
-                report.add(*run);
+                report.add(*run, None);
             }
             SweepLine::Progress(SweepProgress { looked_at, selected }) if bar.is_none() => {
                 out.say(&format!("{looked_at} of {selected} runs are looked at"));
@@ -66,9 +61,20 @@ pub(super) async fn follow(
     };
     bar.iter().for_each(ProgressBar::finish_and_clear);
     if !out.is_json() {
-        out.data(&report.text(component, &begun, &summary));
+        out.data(&report.text(&headline(component, &begun), &summary));
     }
     Ok(summary)
+}
+
+/// Shows how far it is, where somebody watches.
+pub(super) fn bar(out: Output) -> Option<ProgressBar> {
+    out.is_watched().then(|| {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs  {eta} left") {
+            bar.set_style(style);
+        }
+        bar
+    })
 }
 
 /// Says how many runs were moved to this version.

@@ -10,7 +10,7 @@ use super::{ClientError, reasons};
 use crate::wire::SweepLine;
 
 /// How long nothing may come. A host that has nothing to say says so every 5 s.
-const SILENCE: Duration = Duration::from_secs(45);
+pub(super) const SILENCE: Duration = Duration::from_secs(45);
 /// The largest line. The values in a line are cut, so that it is some kilobytes.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 

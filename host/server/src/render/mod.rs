@@ -2,6 +2,7 @@
 
 pub mod component;
 pub mod describe;
+pub mod junit;
 pub mod sweep;
 pub mod table;
 pub mod task_queue;
@@ -39,6 +40,11 @@ pub fn length(length: SignedDuration) -> String {
         (3_600..86_400, _) => format!("{}h {:02}m", seconds / 3_600, seconds / 60 % 60),
         (86_400.., _) => format!("{}d {:02}h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// A number of things.
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A size with its unit.

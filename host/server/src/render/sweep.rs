@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::describe::mismatch;
 use super::table::Table;
+use super::{count, shortened};
 use crate::wire::{JudgedRun, SweepBegun, SweepSummary};
 
 /// Verdicts, from the best to the worst.
@@ -13,6 +14,19 @@ const VERDICTS: [&str; 7] =
 
 /// Runs that are shown of those that differ at the same place in the same way.
 const SHOWN_RUNS: usize = 10;
+
+/// Characters of a function's name and place that are shown.
+const SHOWN_SOURCE: usize = 160;
+
+/// What can be done about code that differs, for whoever changes it. Each keeps the runs that there are going.
+pub const REMEDIES: [(&str, &str); 3] = [
+    (
+        "patch",
+        "guard the change with `patched`: runs that are past it go on as before, others take the new way",
+    ),
+    ("new type", "give the changed workflow a type of its own, and keep the old one until no run needs it"),
+    ("pin", "push the version without --move-running: open runs keep the code that they have"),
+];
 
 /// What the runs of a group have in common: verdict, type, and where and how the code differs.
 type Cause = (usize, String, String);
@@ -27,13 +41,19 @@ pub struct Report {
 #[derive(Debug)]
 struct Group {
     count: u64,
-    /// The first of them.
-    runs: Vec<JudgedRun>,
+    /// The first of them, with the files that they are from.
+    runs: Vec<(JudgedRun, Option<String>)>,
+}
+
+/// What a sweep was about.
+pub fn headline(component: &str, begun: &SweepBegun) -> String {
+    let SweepBegun { open_runs, selected } = begun;
+    format!("{component}: {}, {selected} of them looked at", count(*open_runs, "open run"))
 }
 
 impl Report {
-    /// Takes in a run. Those that are identical are only counted, by the summary.
-    pub fn add(&mut self, run: JudgedRun) {
+    /// Takes in a run, and the file that it is from. Those that are identical are only counted, by the summary.
+    pub fn add(&mut self, run: JudgedRun, file: Option<String>) {
         if run.verdict == VERDICTS[0] || run.verdict == crate::wire::ENDED {
             return;
         }
@@ -45,15 +65,13 @@ impl Report {
             .or_insert(Group { count: 0, runs: Vec::new() });
         group.count += 1;
         if group.runs.len() < SHOWN_RUNS {
-            group.runs.push(run);
+            group.runs.push((run, file));
         }
     }
 
     /// The report, for people.
-    pub fn text(&self, component: &str, begun: &SweepBegun, summary: &SweepSummary) -> String {
-        let SweepBegun { open_runs, selected } = begun;
-        let mut text =
-            format!("{component}: {}, {selected} of them looked at\n", count(*open_runs, "open run"));
+    pub fn text(&self, headline: &str, summary: &SweepSummary) -> String {
+        let mut text = format!("{headline}\n");
         if summary.looked_at == 0 {
             return text;
         }
@@ -61,30 +79,38 @@ impl Report {
         for group in self.groups.values() {
             group.write(&mut text);
         }
+        if self.groups.values().flat_map(|group| &group.runs).any(|(run, _)| run.mismatch.is_some()) {
+            remedies(&mut text);
+        }
         text
     }
 }
 
 impl Group {
     fn write(&self, text: &mut String) {
-        let Some(first) = self.runs.first() else { return };
+        let Some((first, _)) = self.runs.first() else { return };
         let _ = writeln!(text, "\n{}  {} ({})", first.verdict, first.workflow, count(self.count, "run"));
         match &first.mismatch {
-            Some(report) => mismatch(text, report),
+            Some(report) => {
+                mismatch(text, report);
+                place(text, first);
+            }
             None => {
                 for line in first.message.iter().flat_map(|message| message.lines()) {
                     let _ = writeln!(text, "  {line}");
                 }
             }
         }
-        let mut table = Table::new(["  WORKFLOW", "RUN", "STATUS", "VERSION", "STEPS"]);
-        for run in &self.runs {
+        let file = if self.runs.iter().any(|(_, file)| file.is_some()) { "FILE" } else { "" };
+        let mut table = Table::new(["  WORKFLOW", "RUN", "STATUS", "VERSION", "STEPS", file]);
+        for (run, file) in &self.runs {
             table.row([
                 format!("  {}", run.id),
                 run.run_id.clone(),
                 run.status.to_string(),
                 run.version.to_string(),
                 run.steps.to_string(),
+                file.clone().unwrap_or_default(),
             ]);
         }
         let _ = write!(text, "{table}");
@@ -123,8 +149,22 @@ fn totals(summary: &SweepSummary) -> String {
     text
 }
 
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// Where it is that the code of a run differs.
+pub fn place(text: &mut String, run: &JudgedRun) {
+    if let Some(event) = run.event {
+        let _ = writeln!(text, "  event      {event} of its history");
+    }
+    if let Some(source) = &run.source {
+        let _ = writeln!(text, "  source     {}", shortened(source, SHOWN_SOURCE));
+    }
+}
+
+/// What can be done about it.
+pub fn remedies(text: &mut String) {
+    text.push_str("\nwhat to do\n");
+    for (name, remedy) in REMEDIES {
+        let _ = writeln!(text, "  {name:<8}  {remedy}");
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +205,7 @@ mod tests {
         let mut report = Report::default();
         for run in runs {
             summary.count(&run);
-            report.add(run);
+            report.add(run, None);
         }
         assert!(!summary.safe);
         let begun = SweepBegun { open_runs: 20, selected: 16 };
@@ -207,9 +247,15 @@ mod tests {
               the other code traps: a bug
               WORKFLOW  RUN   STATUS   VERSION  STEPS
               mail/2    0199  running  1        4
+
+            what to do
+              patch     guard the change with `patched`: runs that are past it go on as before, others take the new way
+              new type  give the changed workflow a type of its own, and keep the old one until no run needs it
+              pin       push the version without --move-running: open runs keep the code that they have
         "#]]
-        .assert_eq(&report.text("shop", &begun, &summary));
-        let nobody = Report::default().text("shop", &SweepBegun::default(), &SweepSummary::default());
+        .assert_eq(&report.text(&headline("shop", &begun), &summary));
+        let nobody = headline("shop", &SweepBegun::default());
+        let nobody = Report::default().text(&nobody, &SweepSummary::default());
         assert_eq!(nobody, "shop: 0 open runs, 0 of them looked at\n");
     }
 

@@ -188,7 +188,14 @@ pub struct JudgedRun {
     /// What the journal has where the code differs, and what the code did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
-    /// Of a trap: the functions that were active, innermost first.
+    /// The number of the event that the code differs at, in the run's history; of a call that is no event, such as a
+    /// wait, that of the latest event before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<u64>,
+    /// The line of the workflow's own code that made the other call, where its debug information says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The functions that were active when it differed or trapped, innermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backtrace: Vec<String>,
 }

@@ -137,6 +137,7 @@ async fn a_check_says_what_would_become_of_each_run() {
     expect![[r#"
         [
           {
+            "event": 1,
             "id": "other",
             "message": "the other code differs at 0.0: recorded wait.next, attempted timer.start 60s",
             "mismatch": {

@@ -110,10 +110,10 @@ impl<'a> Uploads<'a> {
             let Some((line, _)) = lines.next().await? else { return Err(lines.cut_off()) };
             match line {
                 SweepLine::Begun(first) => begun = first,
-                SweepLine::Run(run) => runs.add(*run),
+                SweepLine::Run(run) => runs.add(*run, None),
                 SweepLine::Progress(_) => {}
                 SweepLine::Summary(summary) => {
-                    let details = runs.text(self.name, &begun, &summary);
+                    let details = runs.text(&sweep::headline(self.name, &begun), &summary);
                     return Ok((summary, details));
                 }
                 SweepLine::Failed { problem } => return Err(ClientError::Refused(problem)),

@@ -1,0 +1,63 @@
+//! `refrain replay`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::component_push::read;
+use super::histories::{Replays, Source, default_jobs};
+use super::host_runs::HostRuns;
+use super::{CliError, Context, Ending};
+use crate::replay::files;
+
+/// Replay recorded histories with a component: does it still make the calls that they have?
+///
+/// Everything happens in this process. Histories come from files that `refrain workflow export` wrote, from folders of
+/// such files, or from a host; without --open and --last no host is asked. Each is identical (every call), compatible
+/// (the same commands and markers, other reads), or it says where the code differs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  refrain replay target/wasm32-unknown-unknown/release/shop.wasm tests/histories
+  refrain replay shop.wasm tests/histories --junit target/replay.xml
+  refrain replay shop.wasm --open
+  refrain replay shop.wasm --last 1000 --workflow order --json
+
+It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be replayed.")]
+pub(super) struct Replay {
+    /// The .wasm file: a component, or a core module as `cargo build` leaves it.
+    component: PathBuf,
+    /// Files of histories, and folders: of those every file that ends in .jsonl, also in folders within.
+    #[arg(value_name = "FILE|FOLDER")]
+    histories: Vec<PathBuf>,
+    #[command(flatten)]
+    runs: HostRuns,
+    /// Histories at once; one for each processor unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
+    jobs: Option<u16>,
+    /// Write a report for CI, as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// Histories at once, at most: each has an instance, with memory of its own.
+const MOST_JOBS: i64 = 256;
+
+impl Replay {
+    pub(super) async fn run(self, context: &Context) -> Ending {
+        let Self { component, histories, runs, jobs, junit } = self;
+        if histories.is_empty() && !runs.open && runs.last.is_none() {
+            return Err(CliError::usage(
+                "there is nothing to replay: give files or folders of histories, or --open or --last for those of a host",
+            ));
+        }
+        let bytes = read(&component)?;
+        let files = files::find(&histories).map_err(|error| CliError::usage(error.to_string()))?;
+        let listed = runs.list(&context.client, false).await?;
+        let sources =
+            files.into_iter().map(Source::File).chain(listed.into_iter().map(Source::Run)).collect();
+        let name = component.display().to_string();
+        let jobs = jobs.map_or_else(default_jobs, usize::from);
+        Replays { component: bytes, name, sources, workflow: runs.workflow, jobs, junit }.run(context).await
+    }
+}
