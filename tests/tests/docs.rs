@@ -175,7 +175,7 @@ fn every_limit_is_told() {
     let told = section(&text, "Limits");
     let (profile, options) = (read("host/engine/src/limits.rs"), read("host/runtime/src/options.rs"));
     let mut names: BTreeSet<&str> = fields(&profile, "Profile").chain(fields(&options, "Options")).collect();
-    for no_limit in ["number", "name", "namespaces", "task_queues", "activities", "surroundings"] {
+    for no_limit in ["number", "name", "namespaces", "task_queues", "activities", "surroundings", "entropy"] {
         assert!(names.remove(no_limit), "{no_limit} is a field");
     }
     let sources = sources(&["rs"]);

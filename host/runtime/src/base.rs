@@ -20,7 +20,7 @@ use crate::inspect::{read_head, read_started};
 use crate::owner::{MAILBOX_BYTES, message_size};
 use crate::queries::records_up_to;
 use crate::rows::{self, Unreadable};
-use crate::shared::{Shared, random};
+use crate::shared::Shared;
 
 /// The field in which an event comes.
 const EVENT: &str = "event";
@@ -161,14 +161,14 @@ impl Base {
             _ => (base.code(), base.profile),
         };
         Ok(Started {
-            run_id: shared.new_run_id()?,
+            run_id: shared.new_run_id(&base.seed)?,
             continued_run_id: Some(base.run_id),
             component,
             version,
             digest,
             profile,
             at: shared.now(),
-            seed: random()?,
+            seed: shared.options.entropy.draw(&base.seed)?,
             boot: shared.boot,
             lifecycle: Lifecycle { begins_at: None, ..base.lifecycle.clone() },
             forks: base.forks_at(cut.point.step),

@@ -2,7 +2,7 @@
 //! commits their steps, dispatches what became durable, and lets go of them while they sleep.
 //!
 //! It knows tokio, the engine, the store and plugins; it may not know wasmtime or HTTP. Guests are behind
-//! [`refrain_engine::guest`], time is behind [`Clock`].
+//! [`refrain_engine::guest`], time is behind [`Clock`], randomness behind [`Entropy`].
 //!
 //! | module | concept |
 //! |---|---|
@@ -43,6 +43,7 @@ mod components;
 mod copies;
 mod courier;
 mod delete;
+mod entropy;
 mod error;
 mod executor;
 mod export;
@@ -81,6 +82,7 @@ mod watchers;
 pub use activity_types::*;
 pub use changes::{Changed, Changes};
 pub use clock::{Clock, SystemClock, sleep_by};
+pub use entropy::Entropy;
 pub use error::{Error, ErrorKind};
 pub use export::Export;
 pub use options::Options;

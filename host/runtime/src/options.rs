@@ -7,6 +7,7 @@ use refrain_engine::ids::Namespace;
 use refrain_engine::journal::Surroundings;
 
 use crate::activity_types::{QueueLimits, RateLimits};
+use crate::entropy::Entropy;
 
 /// The runtime's options.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Options {
     /// Signals and cancel requests that may wait in a run's mailbox. Default 10,000; more are refused as busy.
     /// Outcomes are never refused.
     pub mailbox_messages: u64,
+    /// Where ids and the seeds of runs come from. Default: the operating system.
+    pub entropy: Entropy,
     /// How long a shutdown waits for steps and attempts. Default 10 s: what service managers grant before
     /// they kill.
     pub shutdown_grace: Duration,
@@ -67,6 +70,7 @@ impl Default for Options {
             loading_slots: 256,
             query_slots: 8,
             mailbox_messages: 10_000,
+            entropy: Entropy::system(),
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -214,20 +214,13 @@ impl Shared {
         self.failure.subscribe()
     }
 
-    /// A run id that sorts by time (UUID version 7).
-    pub(crate) fn new_run_id(&self) -> Result<RunId, Error> {
+    /// A run id that sorts by time (UUID version 7), for what has this name.
+    pub(crate) fn new_run_id(&self, name: &[u8]) -> Result<RunId, Error> {
         let millis = {
             let mut last = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
             *last = (*last).max(self.now().0 / 1_000_000);
             *last
         };
-        Ok(RunId(Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid()))
+        Ok(RunId(Builder::from_unix_timestamp_millis(millis, &self.options.entropy.draw(name)?).into_uuid()))
     }
-}
-
-/// Bytes of the operating system's randomness.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no randomness: {error}")))?;
-    Ok(bytes)
 }

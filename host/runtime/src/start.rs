@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::new_run::NewRun;
 use crate::owner::{Message, put, update_row};
 use crate::rows;
-use crate::shared::{Shared, random};
+use crate::shared::Shared;
 use crate::types::{
     IdConflictPolicy, IdReusePolicy, SendSignal, StartSignal, StartWorkflow, StartedWorkflow,
 };
@@ -43,7 +43,9 @@ pub(crate) async fn start_workflow(
         None => shared.components.resolve(namespace, workflow, component.as_deref(), *version),
         Some(digest) => shared.components.resolve_code(namespace, workflow, component.as_deref(), *digest),
     }?;
-    let run_id = shared.new_run_id()?;
+    let name =
+        request.id.as_ref().map(WorkflowId::as_str).or(request.request_id.as_deref()).unwrap_or_default();
+    let run_id = shared.new_run_id(name.as_bytes())?;
     // Where the id is made here, a repeated start can be known by its request alone.
     let anonymous = request.request_id.as_deref().filter(|_| request.id.is_none());
     let repeated = anonymous.map(|request_id| Key::start_request(namespace, request_id));
@@ -94,6 +96,7 @@ fn started(
     run_id: RunId,
 ) -> Result<Arc<Started>, Error> {
     let at = shared.now();
+    let seed = shared.options.entropy.draw(workflow_id.as_str().as_bytes())?;
     Ok(Arc::new(Started {
         namespace: namespace.clone(),
         workflow_id,
@@ -109,7 +112,7 @@ fn started(
         task_queue: request.task_queue.clone().unwrap_or_else(|| DEFAULT_TASK_QUEUE.to_owned()),
         attempt: 1,
         at,
-        seed: random()?,
+        seed,
         parent: None,
         root: None,
         parent_op: None,

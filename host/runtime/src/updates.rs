@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::inspect;
 use crate::owner::Message;
 use crate::runtime::Runtime;
-use crate::shared::{Shared, random};
+use crate::shared::Shared;
 use crate::start::within_payload_limit;
 use crate::types::Target;
 
@@ -87,7 +87,7 @@ impl Runtime {
     /// # Errors
     /// When the operating system has no randomness.
     pub fn new_update_id(&self) -> Result<String, Error> {
-        Ok(Builder::from_random_bytes(random()?).into_uuid().to_string())
+        Ok(Builder::from_random_bytes(self.shared.options.entropy.draw(b"update")?).into_uuid().to_string())
     }
 
     /// Sends an update. It is durable when this answers, with the run that has it.

@@ -24,7 +24,6 @@ use super::{Gone, Owner, Reply};
 use crate::courier;
 use crate::error::Error;
 use crate::runtime::MAX_REASON_BYTES;
-use crate::shared::random;
 
 /// Children of a run that have not ended, whether anybody waits for them or not. Each has a row in the batch that ends
 /// the run, which stays below the store's largest.
@@ -73,7 +72,8 @@ impl Owner<'_> {
                 return Ok(());
             }
         };
-        let run_id = self.shared.new_run_id().map_err(Gone::Store)?;
+        let name = [&self.started.seed[..], &op.to_be_bytes()].concat();
+        let run_id = self.shared.new_run_id(&name).map_err(Gone::Store)?;
         let workflow_id = match options.workflow_id {
             Some(id) => id,
             None => WorkflowId::new(run_id.to_string()).expect("a run id is a name"),
@@ -95,7 +95,7 @@ impl Owner<'_> {
             task_queue: options.task_queue.unwrap_or_else(|| parent.task_queue.clone()),
             attempt: 1,
             at,
-            seed: random().map_err(Gone::Store)?,
+            seed: self.shared.options.entropy.draw(&name).map_err(Gone::Store)?,
             root: Some(parent.root.clone().unwrap_or_else(|| this.clone())),
             parent: Some(this),
             parent_op: Some(op),

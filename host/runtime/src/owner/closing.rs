@@ -18,7 +18,6 @@ use super::{Gone, Owner, Reply};
 use crate::inspect::{canceled, terminated};
 use crate::new_run::{NewRun, deadlines};
 use crate::rows;
-use crate::shared::random;
 
 /// Why a run ended whose place a new start took.
 const REPLACED: &str = "a new start of the same id took its place (id_conflict_policy terminate-existing)";
@@ -221,10 +220,10 @@ impl Owner<'_> {
     fn continue_with(&mut self, started: Started, undelivered: Vec<MailboxEntry>) -> Result<(), Gone> {
         self.know_rows()?;
         let started = Arc::new(Started {
-            run_id: self.shared.new_run_id().map_err(Gone::Store)?,
+            run_id: self.shared.new_run_id(&self.started.seed).map_err(Gone::Store)?,
             continued_run_id: Some(self.started.run_id),
             at: self.shared.now(),
-            seed: random().map_err(Gone::Store)?,
+            seed: self.shared.options.entropy.draw(&self.started.seed).map_err(Gone::Store)?,
             boot: self.shared.boot,
             // It makes all its steps itself.
             forks: Vec::new(),
