@@ -19,6 +19,7 @@
 //! | [`guest`], [`scripted`] | the seam to code that executes workflows, and a guest made of Rust closures |
 //! | [`history`], [`outline`] | the journal as people read it, and what it leaves open |
 //! | [`export`] | a run as a file that replays anywhere |
+//! | [`definition`] | what a component says of its workflows |
 //! | [`fork`] | where a journal is cut for another run |
 //! | [`mod@planted`] | bugs for the simulation to find |
 //! | [`limits`] | every limit a run can meet, in numbered profiles |
@@ -27,6 +28,7 @@ pub mod activity;
 pub mod call;
 pub mod child;
 pub mod codec;
+pub mod definition;
 pub mod export;
 pub mod failure;
 pub mod fork;

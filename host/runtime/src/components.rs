@@ -7,9 +7,10 @@ use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use refrain_engine::codec;
+use refrain_engine::definition::OnTrap;
 use refrain_engine::ids::{Digest, Namespace, check_name};
 use refrain_engine::time::Timestamp;
-use refrain_store::schema::{ComponentName, ComponentVersion, Key, OnTrap, Prefix, after};
+use refrain_store::schema::{ComponentName, ComponentVersion, Key, Prefix, after};
 use refrain_store::{Batch, Class, Order, Store, Table};
 
 use crate::error::Error;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub use refrain_engine::child::IdReusePolicy;
+pub use refrain_engine::definition::{MessageDefinition, OnTrap, WorkflowDefinition};
 use refrain_engine::failure::Failure;
 use refrain_engine::history::HistoryEvent;
 use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
@@ -11,9 +12,7 @@ use refrain_engine::lifecycle::Lifecycle;
 use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
 use refrain_engine::time::Timestamp;
-pub use refrain_store::schema::{
-    ComponentVersion, MessageDefinition, OnTrap, Parked, RunStatus, StoredMismatch, WorkflowDefinition,
-};
+pub use refrain_store::schema::{ComponentVersion, Parked, RunStatus, StoredMismatch};
 
 use crate::updates::{PendingUpdate, SendUpdate};
 

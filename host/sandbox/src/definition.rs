@@ -1,5 +1,6 @@
 //! What a component says that it has. Checked and bounded, since it is stored and shown.
 
+use refrain_engine::definition::{MessageDefinition, OnTrap, WorkflowDefinition};
 use refrain_engine::ids::check_name;
 
 use crate::bindings::exports::refrain::workflow::definition as wit;
@@ -23,50 +24,7 @@ pub struct Definition {
     /// Name and version of the SDK that made the component; may be empty.
     pub sdk: String,
     /// At least one, their names unique.
-    pub workflows: Vec<WorkflowType>,
-}
-
-/// A workflow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkflowType {
-    /// Its name, by which runs are started.
-    pub name: String,
-    /// For people; may be empty.
-    pub doc: String,
-    /// A JSON Schema text.
-    pub input_schema: Option<String>,
-    /// A JSON Schema text.
-    pub output_schema: Option<String>,
-    /// The signals that it takes.
-    pub signals: Vec<MessageType>,
-    /// The queries that it answers.
-    pub queries: Vec<MessageType>,
-    /// The updates that it takes.
-    pub updates: Vec<MessageType>,
-    /// What becomes of a run whose code traps.
-    pub on_trap: OnTrap,
-}
-
-/// A signal, query or update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageType {
-    /// Its name.
-    pub name: String,
-    /// For people; may be empty.
-    pub doc: String,
-    /// A JSON Schema text.
-    pub input_schema: Option<String>,
-    /// A JSON Schema text.
-    pub output_schema: Option<String>,
-}
-
-/// What becomes of a run whose code traps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnTrap {
-    /// It is parked, so that a fixed version can take over.
-    Park,
-    /// It fails. A stack overflow parks all the same.
-    Fail,
+    pub workflows: Vec<WorkflowDefinition>,
 }
 
 impl Definition {
@@ -100,12 +58,12 @@ impl Check {
         Ok(Definition { sdk: manifest.sdk, workflows })
     }
 
-    fn workflow(&mut self, workflow: wit::WorkflowType) -> Result<WorkflowType, String> {
+    fn workflow(&mut self, workflow: wit::WorkflowType) -> Result<WorkflowDefinition, String> {
         let at = format!("workflow {:?}", workflow.name);
         check_name("the name of a workflow", &workflow.name).map_err(|error| error.to_string())?;
         More::new(format!("{at}: more"), workflow.more, &[]).map_err(|misuse| misuse.to_string())?;
         self.texts(&at, &workflow.doc, &workflow.input_schema, &workflow.output_schema)?;
-        Ok(WorkflowType {
+        Ok(WorkflowDefinition {
             signals: self.messages(&at, "signals", workflow.signals)?,
             queries: self.messages(&at, "queries", workflow.queries)?,
             updates: self.messages(&at, "updates", workflow.updates)?,
@@ -125,7 +83,7 @@ impl Check {
         workflow: &str,
         field: &str,
         messages: Vec<wit::MessageType>,
-    ) -> Result<Vec<MessageType>, String> {
+    ) -> Result<Vec<MessageDefinition>, String> {
         let field = format!("{workflow}: {field}");
         unique(&field, messages.iter().map(|message| &message.name), MAX_MESSAGE_TYPES)?;
         let checked = messages.into_iter().map(|message| {
@@ -133,7 +91,7 @@ impl Check {
             check_name("the name of a message", &message.name)
                 .map_err(|error| format!("{field}: {error}"))?;
             self.texts(&at, &message.doc, &message.input_schema, &message.output_schema)?;
-            Ok(MessageType {
+            Ok(MessageDefinition {
                 name: message.name,
                 doc: message.doc,
                 input_schema: message.input_schema,

@@ -54,7 +54,6 @@ use refrain_engine::limits::{self, Profile};
 
 pub use crate::definition::{
     Definition, MAX_DEFINITION_BYTES, MAX_DOC_BYTES, MAX_MESSAGE_TYPES, MAX_SCHEMA_BYTES, MAX_WORKFLOWS,
-    MessageType, OnTrap, WorkflowType,
 };
 pub use crate::encode::MAX_COMPONENT_BYTES;
 pub use crate::inspect::Inspected;

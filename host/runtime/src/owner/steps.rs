@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::{FutureExt, poll};
+use refrain_engine::definition::OnTrap;
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::guest::{Guest, OpenError, Stop, Trap};
 use refrain_engine::ids::Op;
@@ -13,7 +14,7 @@ use refrain_engine::journal::Code;
 use refrain_engine::limits::Profile;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::run::{ClosedStep, Effect, Run};
-use refrain_store::schema::{OnTrap, Parked, StoredMismatch};
+use refrain_store::schema::{Parked, StoredMismatch};
 use tracing::Instrument;
 
 use super::books::{After, delete};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use refrain_engine::definition::OnTrap;
 use refrain_engine::guest::Stop;
-use refrain_sandbox::{MAX_COMPONENT_BYTES, OnTrap, SandboxOptions};
+use refrain_sandbox::{MAX_COMPONENT_BYTES, SandboxOptions};
 
 use crate::owner::Owner;
 use crate::text_guest::{component, guest, guest_of_release, guest_without_describe, sleeper};

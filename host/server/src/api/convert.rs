@@ -471,34 +471,8 @@ pub(crate) fn new_component(
     definition: sandbox::Definition,
     imports: Vec<String>,
 ) -> runtime::NewComponent {
-    let workflows = definition.workflows.into_iter().map(defined_workflow).collect();
-    runtime::NewComponent { digest, uploaded_bytes, sdk: definition.sdk, imports, workflows }
-}
-
-fn defined_workflow(workflow: sandbox::WorkflowType) -> runtime::WorkflowDefinition {
-    let messages = |messages: Vec<sandbox::MessageType>| messages.into_iter().map(defined_message).collect();
-    runtime::WorkflowDefinition {
-        name: workflow.name,
-        doc: workflow.doc,
-        input_schema: workflow.input_schema,
-        output_schema: workflow.output_schema,
-        signals: messages(workflow.signals),
-        queries: messages(workflow.queries),
-        updates: messages(workflow.updates),
-        on_trap: match workflow.on_trap {
-            sandbox::OnTrap::Park => OnTrap::Park,
-            sandbox::OnTrap::Fail => OnTrap::Fail,
-        },
-    }
-}
-
-fn defined_message(message: sandbox::MessageType) -> runtime::MessageDefinition {
-    runtime::MessageDefinition {
-        name: message.name,
-        doc: message.doc,
-        input_schema: message.input_schema,
-        output_schema: message.output_schema,
-    }
+    let sandbox::Definition { sdk, workflows } = definition;
+    runtime::NewComponent { digest, uploaded_bytes, sdk, imports, workflows }
 }
 
 /// A schema's own text. Those that are not JSON were refused at upload.

@@ -10,6 +10,6 @@ mod records;
 pub use between_runs::{ChildRow, EndChild, OutboxRow, UpdateRow, UpdateStatus};
 pub use keys::{Key, Prefix, RunKey, after};
 pub use records::{
-    ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, HeartbeatRow, MessageDefinition, OnTrap,
-    Parked, RunStatus, StoredHead, StoredMismatch, TimerRow, VisibilityRow, WorkflowDefinition,
+    ComponentName, ComponentVersion, CurrentRun, Head, HeadVersion, HeartbeatRow, Parked, RunStatus,
+    StoredHead, StoredMismatch, TimerRow, VisibilityRow,
 };

@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use minicbor::{Decode, Encode};
 use refrain_engine::activity::Pause;
 use refrain_engine::codec::{self, DecodeError};
+use refrain_engine::definition::WorkflowDefinition;
 use refrain_engine::ids::{Digest, RunId, WorkflowId};
 use refrain_engine::journal::Code;
 use refrain_engine::mismatch::{Difference, Mismatch};
@@ -384,65 +385,6 @@ pub struct ComponentVersion {
     /// What it defines.
     #[n(7)]
     pub workflows: Vec<WorkflowDefinition>,
-}
-
-/// A workflow that a component defines.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub struct WorkflowDefinition {
-    /// Its type.
-    #[n(0)]
-    pub name: String,
-    /// For people.
-    #[n(1)]
-    pub doc: String,
-    /// JSON Schema.
-    #[n(2)]
-    pub input_schema: Option<String>,
-    /// JSON Schema.
-    #[n(3)]
-    pub output_schema: Option<String>,
-    /// The signals it takes.
-    #[n(4)]
-    pub signals: Vec<MessageDefinition>,
-    /// The queries it answers.
-    #[n(5)]
-    pub queries: Vec<MessageDefinition>,
-    /// The updates it takes.
-    #[n(6)]
-    pub updates: Vec<MessageDefinition>,
-    /// What a trap does.
-    #[n(7)]
-    pub on_trap: OnTrap,
-}
-
-/// A signal, query or update that a workflow takes.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
-pub struct MessageDefinition {
-    /// Its name.
-    #[n(0)]
-    pub name: String,
-    /// For people.
-    #[n(1)]
-    pub doc: String,
-    /// JSON Schema.
-    #[n(2)]
-    pub input_schema: Option<String>,
-    /// JSON Schema.
-    #[n(3)]
-    pub output_schema: Option<String>,
-}
-
-/// What a trap of a workflow's code does to its run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum OnTrap {
-    /// The run is parked, so that a fixed version can take over.
-    #[default]
-    #[n(0)]
-    Park,
-    /// The run fails.
-    #[n(1)]
-    Fail,
 }
 
 impl ComponentVersion {
