@@ -5,20 +5,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use refrain_engine::time::Timestamp;
 use refrain_store::schema::RunKey;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, sleep_until};
 
 /// Runs that were woken and have not looked around yet: when a host comes back after a long time, everything is
 /// due.
 const RINGING: usize = 1_000;
-
-/// Without an alarm the clock is read again after this time.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// The alarms of all runs.
 pub(crate) struct Alarms {
@@ -72,7 +68,7 @@ impl Alarms {
             let changed = self.changed.notified();
             let next = self.lock().due.first().map(|(at, _)| *at);
             tokio::select! {
-                () = self.clock.sleep_until(next.unwrap_or_else(|| now.after(IDLE))) => {}
+                () = sleep_until(&*self.clock, next) => {}
                 () = changed => {}
             }
         }

@@ -22,6 +22,14 @@ pub struct SystemClock;
 /// No sleep is longer: after this the clock is read again, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Sleeps until then, or for ever.
+pub(crate) async fn sleep_until(clock: &dyn Clock, deadline: Option<Timestamp>) {
+    match deadline {
+        Some(deadline) => clock.sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Sleeps in tokio's time until this clock says that the deadline has come, for clocks that can be set meanwhile.
 pub fn sleep_by(clock: impl Clock, deadline: Timestamp) -> BoxFuture<'static, ()> {
     async move {

@@ -11,7 +11,7 @@ use refrain_store::schema::RunKey;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, sleep_until};
 use crate::components::Components;
 use crate::delete;
 use crate::error::Error;
@@ -472,12 +472,11 @@ async fn ring_alarms(shared: Arc<Shared>) {
 
 /// Tells owners which of their tasks may begin.
 async fn assign_tasks(shared: Arc<Shared>, mut assigned: mpsc::UnboundedReceiver<Assigned>) {
-    /// No sleep is longer, so that a clock that was set back is noticed.
-    const IDLE: Duration = Duration::from_secs(60);
+    /// While a rate makes somebody wait no sleep is longer, so that a clock that was set back is noticed.
+    const LOOK: Duration = Duration::from_secs(60);
     loop {
         let changed = shared.queues.changed();
-        let idle = shared.now().after(IDLE);
-        let look_at = shared.queues.next_look().map_or(idle, |at| at.min(idle));
+        let look_at = shared.queues.next_look().map(|at| at.min(shared.now().after(LOOK)));
         tokio::select! {
             biased;
             () = shared.stopping() => return,
@@ -485,7 +484,7 @@ async fn assign_tasks(shared: Arc<Shared>, mut assigned: mpsc::UnboundedReceiver
                 shared.registry.send(&shared, &run, Message::Assigned { op, assignment });
             }
             () = changed => {}
-            () = shared.clock.sleep_until(look_at) => shared.queues.look(),
+            () = sleep_until(&*shared.clock, look_at) => shared.queues.look(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Durable timers: those of the near future in memory, the rest on disk, loaded in bounded pieces.
+//! Durable timers: the next ones in memory, the rest on disk, loaded in bounded pieces.
 //!
-//! What is in memory is exactly the rows up to `loaded_to`. A timer that becomes durable is put in when its
-//! key is below that, and otherwise left to a later piece. A timer's row goes when its run has taken the
+//! What is in memory is exactly the rows below `loaded_to`. A timer that becomes durable is put in when its
+//! key is below that, and otherwise left to a later piece. So nothing is read, and nobody wakes, before something is due. A timer's row goes when its run has taken the
 //! firing in; until then a crash fires it again.
 
 use std::collections::BTreeSet;
@@ -16,13 +16,10 @@ use refrain_store::schema::{Prefix, RunKey, after};
 use refrain_store::{Order, Store, StoreError, Table};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, sleep_until};
 
-/// Rows of one piece. Bounds memory and the length of one read.
+/// Rows of one piece. Bounds the length of one read, and memory: at twice as many the later ones are left to the disk.
 const PIECE: usize = 10_000;
-
-/// How far into the future a piece reaches at most, so that short timers never wait for a read.
-const HORIZON: Duration = Duration::from_secs(60);
 
 /// Firings on their way to runs at once: when a host comes back after a long time, everything is due.
 const FIRING: usize = 1_000;
@@ -39,7 +36,7 @@ pub(crate) struct Timers {
 }
 
 struct Near {
-    /// Every row below this key was read.
+    /// Every row below this key is in memory.
     loaded_to: Bytes,
     due: BTreeSet<(Timestamp, RunId, Op)>,
 }
@@ -66,6 +63,12 @@ impl Timers {
         }
         let timer = (deadline, run.run, op);
         near.due.insert(timer);
+        if near.due.len() > 2 * PIECE {
+            let cut = near.due.iter().nth(PIECE).copied().expect("there are more");
+            near.due.split_off(&cut);
+            let (deadline, of, op) = cut;
+            near.loaded_to = RunKey::new(self.namespace.clone(), of).timer(deadline, op).bytes;
+        }
         if near.due.first() == Some(&timer) {
             drop(near);
             self.changed.notify_one();
@@ -90,7 +93,7 @@ impl Timers {
             if planted!("timer-early") {
                 now = now.after(Duration::from_millis(50));
             }
-            self.load(now)?;
+            self.load()?;
             let (due, next) = self.take_due(now);
             if !due.is_empty() {
                 for (deadline, run, op) in due {
@@ -102,39 +105,34 @@ impl Timers {
             }
             let changed = self.changed.notified();
             tokio::select! {
-                () = self.clock.sleep_until(next) => {}
+                () = sleep_until(&*self.clock, next) => {}
                 () = changed => {}
             }
         }
     }
 
-    /// Reads the next piece when what is in memory ends within half of the horizon.
-    fn load(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Reads the next piece when there is little in memory.
+    fn load(&self) -> Result<(), StoreError> {
         let mut near = self.lock();
-        loop {
-            let (_, wanted) = Prefix::timers_before(&self.namespace, now.after(HORIZON / 2));
-            if near.loaded_to >= wanted || near.due.len() >= PIECE {
-                return Ok(());
-            }
-            let (_, to) = Prefix::timers_before(&self.namespace, now.after(HORIZON));
-            let rows = self.store.range(Table::Timers, &near.loaded_to, &to, Order::Ascending, PIECE)?;
+        let end = Prefix::namespace(Table::Timers, &self.namespace).end();
+        while near.loaded_to < end && near.due.len() < PIECE / 2 {
+            let rows = self.store.range(Table::Timers, &near.loaded_to, &end, Order::Ascending, PIECE)?;
             let full = rows.len() == PIECE;
             near.loaded_to = match rows.last() {
                 Some((last, _)) if full => after(last),
-                Some(_) | None => to,
+                Some(_) | None => end.clone(),
             };
             near.due.extend(rows.iter().filter_map(|(key, _)| Prefix::timer_of(&self.namespace, key)));
         }
+        Ok(())
     }
 
-    /// The timers that are due, and when to look again.
-    fn take_due(&self, now: Timestamp) -> (Vec<(Timestamp, RunId, Op)>, Timestamp) {
+    /// The timers that are due, and when the next one is. Those on disk are later.
+    fn take_due(&self, now: Timestamp) -> (Vec<(Timestamp, RunId, Op)>, Option<Timestamp>) {
         let mut near = self.lock();
         let later = near.due.split_off(&(Timestamp(now.0.saturating_add(1)), RunId::from_bytes([0; 16]), 0));
         let due = std::mem::replace(&mut near.due, later).into_iter().collect();
-        let look_again = now.after(HORIZON / 4);
-        let first = near.due.first();
-        (due, first.map_or(look_again, |(deadline, _, _)| (*deadline).min(look_again)))
+        (due, near.due.first().map(|(deadline, _, _)| *deadline))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Near> {
@@ -150,6 +148,28 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn what_is_not_in_memory_is_on_disk_and_fires_in_its_order() {
+        let (namespace, store) = (Namespace::default(), Arc::new(MemoryStore::new()));
+        let run = RunKey::new(namespace.clone(), RunId::from_bytes([1; 16]));
+        let timers = Timers::new(namespace, store.clone(), Arc::new(SystemClock));
+        timers.load().expect("nothing");
+        let all = 3 * PIECE as u64;
+        // Each is earlier than the one before.
+        for op in (1..=all).rev() {
+            let row = run.timer(Timestamp(op), op);
+            store.commit(Batch::new().put(row.table, row.bytes, Bytes::new())).await.expect("a commit");
+            timers.started(&run, Timestamp(op), op);
+        }
+        assert!(timers.lock().due.len() <= 2 * PIECE);
+        for moment in (PIECE as u64 / 4..=all).step_by(PIECE / 4) {
+            timers.load().expect("a piece");
+            let (due, next) = timers.take_due(Timestamp(moment));
+            assert_eq!(due.len(), PIECE / 4);
+            assert_eq!(next, (moment < all).then_some(Timestamp(moment + 1)));
+        }
+    }
 
     #[tokio::test]
     async fn what_is_overdue_is_handed_over_a_bounded_number_at_a_time() {

@@ -294,11 +294,6 @@ impl Prefix {
         Some((u32::try_from(version).ok()?, Self::run_at(key, at + 8)?))
     }
 
-    /// The timers of a namespace with deadlines before this one.
-    pub fn timers_before(namespace: &Namespace, deadline: Timestamp) -> (Bytes, Bytes) {
-        (Builder::new(namespace).0.freeze(), Builder::new(namespace).number(deadline.0).0.freeze())
-    }
-
     /// Where the range of these keys ends: the first key that does not begin so.
     pub fn end(&self) -> Bytes {
         let mut end = BytesMut::from(&self.bytes[..]);
@@ -385,9 +380,6 @@ mod tests {
             run(&ns, 2).timer(Timestamp(256), 1),
         ];
         assert!(keys.is_sorted_by(|a, b| a.bytes < b.bytes));
-        let (from, to) = Prefix::timers_before(&ns, Timestamp(256));
-        let due: Vec<_> = keys.iter().filter(|key| from <= key.bytes && key.bytes < to).collect();
-        assert_eq!(due.len(), 1);
         let made_of = Prefix::timer_of(&ns, &keys[0].bytes);
         assert_eq!(made_of, Some((Timestamp(1), RunId::from_bytes([9; 16]), 500)));
         assert_eq!(Prefix::timer_of(&ns, &keys[0].bytes[..20]), None);
