@@ -1,0 +1,86 @@
+//! The components that test hosts execute.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use refrain_engine::definition::WorkflowDefinition;
+use refrain_engine::guest::Guests;
+use refrain_engine::ids::Digest;
+use refrain_runtime::NewComponent;
+use refrain_sandbox::{ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
+
+/// Components, compiled once for however many tests. Clones share them.
+#[derive(Clone)]
+pub struct Code {
+    pub(crate) guests: Arc<dyn Guests>,
+    pub(crate) components: Vec<(String, NewComponent)>,
+    sandbox: Option<Sandbox>,
+    bytes: Arc<Mutex<HashMap<Digest, Bytes>>>,
+}
+
+/// Why there is no code to test.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// Code cannot be executed here.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// No host would take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Code {
+    /// For components, which [`add`](Self::add) adds. `cache` is a directory for compiled code, which later tests find
+    /// there: a large component compiles for seconds.
+    ///
+    /// # Errors
+    /// When code cannot be executed here, or the directory not be used.
+    pub fn new(cache: Option<PathBuf>) -> Result<Self, CodeError> {
+        let bytes: Arc<Mutex<HashMap<Digest, Bytes>>> = Arc::default();
+        let held = Arc::clone(&bytes);
+        let source: ComponentSource = Arc::new(move |digest| -> io::Result<Option<Bytes>> {
+            Ok(held.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned())
+        });
+        // A test says what answers `http.request`, so a component may ask for it.
+        let options = SandboxOptions { cache_dir: cache, http: true, ..SandboxOptions::default() };
+        let sandbox = Sandbox::new(options, source)?;
+        Ok(Self { guests: Arc::new(sandbox.clone()), components: Vec::new(), sandbox: Some(sandbox), bytes })
+    }
+
+    /// What executes scripts in place of components, for tests of the testkit itself.
+    pub fn scripted(guests: Arc<dyn Guests>, name: &str, component: NewComponent) -> Self {
+        let components = vec![(name.to_owned(), component)];
+        Self { guests, components, sandbox: None, bytes: Arc::default() }
+    }
+
+    /// Adds a component, or a core module, as an upload to a host would. Blocks while it is compiled. Answers the
+    /// workflows that it defines.
+    ///
+    /// # Errors
+    /// When a host would refuse it.
+    ///
+    /// # Panics
+    /// On code that is [`scripted`](Self::scripted).
+    pub fn add(&mut self, name: &str, wasm: impl Into<Bytes>) -> Result<&[WorkflowDefinition], CodeError> {
+        let sandbox = self.sandbox.as_ref().expect("scripts take no components");
+        let wasm = wasm.into();
+        let uploaded_bytes = wasm.len() as u64;
+        let inspected = block_on(sandbox.inspect(wasm))?;
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes.insert(inspected.digest, inspected.component);
+        drop(bytes);
+        let component = NewComponent {
+            digest: inspected.digest,
+            uploaded_bytes,
+            sdk: inspected.definition.sdk,
+            imports: inspected.imports,
+            workflows: inspected.definition.workflows,
+        };
+        self.components.push((name.to_owned(), component));
+        Ok(self.components.last().map_or(&[], |(_, component)| &component.workflows))
+    }
+}
