@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use refrain_engine::ids::{InvalidName, Namespace};
 use refrain_engine::journal::Surroundings;
 use refrain_plugins::fs::FsConfig;
@@ -209,7 +209,7 @@ pub enum ConfigError {
 }
 
 /// A name as it stands in the key of a table.
-fn toml_key(name: &str) -> String {
+pub(crate) fn toml_key(name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }
 }
@@ -292,10 +292,16 @@ pub(crate) fn from_toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-/// A length of time as people write it: `"30s"`, `"1m 30s"`, `"500ms"`.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+/// A length of time as people write it: `30s`, `1m 30s`, `500ms`, `3d`. A day has 24 hours.
+pub(crate) fn parse_length(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()
+}
+
+/// As [`parse_length`].
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let remedy = "a length of time is written like \"30s\" or \"500ms\"";
-    parsed(deserializer, remedy, |text| text.parse::<SignedDuration>().ok()?.try_into().ok())
+    parsed(deserializer, remedy, parse_length)
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

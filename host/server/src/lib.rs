@@ -9,6 +9,7 @@
 //! | [`client`] | a typed client of the API |
 //! | [`project`] | folders with the source of workflows: what is in a new one, and how one is built |
 //! | [`replay`] | histories replayed here, without a host |
+//! | [`scenario`] | tests of workflows that are written down, played on a host in virtual time |
 //! | [`bench`](mod@bench) | the host's own load, measured |
 //! | [`cli`], [`render`] | the command line, and what people read there |
 //!
@@ -22,6 +23,7 @@ pub mod config;
 pub mod project;
 pub mod render;
 pub mod replay;
+pub mod scenario;
 pub mod serve;
 mod suggest;
 pub mod wire;

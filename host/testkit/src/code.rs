@@ -57,6 +57,11 @@ impl Code {
         Self { guests, components, sandbox: None, bytes: Arc::default() }
     }
 
+    /// The names of the components.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.components.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Adds a component, or a core module, as an upload to a host would. Blocks while it is compiled. Answers the
     /// workflows that it defines.
     ///

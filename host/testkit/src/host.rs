@@ -41,7 +41,12 @@ impl TestHost {
         Self {
             code: code.clone(),
             activities: Vec::new(),
-            options: Options { activity_slots: ACTIVITY_SLOTS, ..Options::default() },
+            // Skipped time is no reason to drop what is in memory.
+            options: Options {
+                activity_slots: ACTIVITY_SLOTS,
+                idle_timeout: TIME_LIMIT,
+                ..Options::default()
+            },
             store: Arc::default(),
             seed: 0,
             began: BEGINNING,
@@ -199,8 +204,9 @@ impl Plugin for Answers {
     }
 }
 
-/// The same activity, while whose attempts no time is skipped. Blocking ones run where tokio sees them itself.
-fn in_real_time(activity: Activity) -> Activity {
+/// The same activity, while whose attempts no time is skipped: one of a real plugin. Blocking ones run where tokio sees
+/// them itself.
+pub fn in_real_time(activity: Activity) -> Activity {
     match activity.kind() {
         Kind::Blocking => activity,
         Kind::Async => Activity::raw(activity.name().to_owned(), move |context, input| {

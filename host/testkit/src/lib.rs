@@ -49,7 +49,7 @@ mod transcript;
 
 pub use code::{Code, CodeError};
 pub use error::TestError;
-pub use host::{TIME_LIMIT, TestHost};
+pub use host::{TIME_LIMIT, TestHost, in_real_time};
 pub use life::{Ended, Life};
 pub use sweep::{CrashPoint, Differs, Swept, crash_everywhere, killed};
 pub use time::{BEGINNING, length};

@@ -9,7 +9,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use jiff::SignedDuration;
 use refrain_engine::ids::{Namespace, RunId, WorkflowId};
 use refrain_runtime::Target;
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Host;
 use super::problem::{Kind, Refusal};
+use crate::config::parse_length;
 
 /// The largest JSON body: the largest payload in base64 and room for the other fields.
 pub const MAX_JSON_BYTES: usize = 4 * 1024 * 1024;
@@ -198,7 +198,7 @@ pub async fn read_body(request: Request, limit: usize, what: &str) -> Result<Byt
 }
 
 /// How a length of time is written, for those who wrote something else.
-pub const LENGTH_FORM: &str = "write it like 30s, 1h 30m or 500ms";
+pub const LENGTH_FORM: &str = "write it like 30s, 1h 30m, 7d or 500ms";
 
 /// A length of time that a request gives.
 pub fn length_of_time(field: &str, text: &str) -> Result<Duration, Refusal> {
@@ -211,10 +211,6 @@ pub fn wait_time(wait: Option<&str>, default: Duration) -> Result<Duration, Refu
     let remedy = || format!("write it like 30s or 500ms; more than {} s is cut to that", MAX_WAIT.as_secs());
     let wait = parse_length(text).ok_or_else(|| not_a_length("wait", text, remedy()))?;
     Ok(wait.min(MAX_WAIT))
-}
-
-fn parse_length(text: &str) -> Option<Duration> {
-    text.parse::<SignedDuration>().ok()?.try_into().ok()
 }
 
 fn not_a_length(field: &str, text: &str, remedy: impl Into<String>) -> Refusal {

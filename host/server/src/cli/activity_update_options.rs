@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_are_refused_before_the_host_is_asked() {
-        let length = "not a length of time: write it like 30s, 1h 30m or 500ms";
+        let length = "not a length of time: write it like 30s, 1h 30m, 7d or 500ms";
         let factor = "give a finite number of at least 1, such as 2";
         let share = "give a share from 0 (none) to 1, such as 0.2";
         let refused = [

@@ -33,6 +33,7 @@ mod server;
 mod sweep;
 mod task_queue_list;
 mod task_queue_show;
+mod test;
 mod workflow_cancel;
 mod workflow_delete;
 mod workflow_describe;
@@ -65,7 +66,7 @@ use output::Output;
 
 use crate::api::LENGTH_FORM;
 use crate::client::{Answer, Client};
-use crate::config::DEFAULT_LISTEN;
+use crate::config::{DEFAULT_LISTEN, parse_length};
 use crate::wire::{Done, ForkedRun};
 
 /// A durable workflow host: workflows are WebAssembly components, and survive the host.
@@ -109,6 +110,7 @@ enum Command {
     /// Upload components and look at them.
     #[command(subcommand, visible_alias = "components")]
     Component(ComponentCommand),
+    Test(test::Test),
     Replay(replay::Replay),
     /// Measure this machine and this build.
     Bench(bench::Bench),
@@ -191,6 +193,7 @@ pub fn main() -> ExitCode {
     let out = Output::new(cli.global.json);
     let ended = match cli.command {
         Command::New(new) => new.run(out),
+        Command::Test(test) => test.run(out),
         Command::Dev(dev) => dev.run(cli.global),
         Command::Server(server) => server.run(cli.global.api_key),
         Command::Bench(bench) => bench.run(cli.global.json),
@@ -318,8 +321,7 @@ fn kept(run: &ForkedRun) -> String {
 
 /// A length of time as people write it: `30s`, `1m 30s`.
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
-    let length = text.parse::<jiff::SignedDuration>().ok().and_then(|length| length.try_into().ok());
-    length.ok_or_else(|| format!("not a length of time: {LENGTH_FORM}"))
+    parse_length(text).ok_or_else(|| format!("not a length of time: {LENGTH_FORM}"))
 }
 
 /// A length of time that goes to the host as it is written.

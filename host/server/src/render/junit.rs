@@ -1,9 +1,11 @@
-//! What became of histories, as JUnit's XML, which CI systems show.
+//! What became of histories and scenarios, as JUnit's XML, which CI systems show.
 
 use std::fmt::Write;
 
 use super::describe::mismatch;
+use super::scenario;
 use super::sweep::{place, remedies};
+use crate::scenario::suite::Report;
 use crate::wire::JudgedRun;
 
 /// The report of one component: a test case for each history.
@@ -34,6 +36,21 @@ impl JUnit {
         self.begin("unreadable", file, Some(file));
         self.errors += 1;
         self.end("error", "unreadable", message, "");
+    }
+
+    /// Takes in a scenario.
+    pub fn add_scenario(&mut self, report: &Report) {
+        let file = report.path.display().to_string();
+        let class = report.path.file_stem().unwrap_or_default().to_string_lossy();
+        self.begin(&class, &report.name, Some(&file));
+        let _ = write!(self.cases, " time=\"{:.3}\"", report.real_time.as_secs_f64());
+        match report.unexpected.first() {
+            None => self.cases.push_str("/>\n"),
+            Some(first) => {
+                self.failures += 1;
+                self.end("failure", "unexpected", &first.what, &format!("\n{}", scenario::details(report)));
+            }
+        }
     }
 
     /// The document.

@@ -188,7 +188,7 @@ async fn reports_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         /v1/activities/fail {"task_token":"t","failure":{"type":"E","message":"m"},"next_retry_delay":"soon"}
           400 invalid [next_retry_delay]
           "soon" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         /v1/activities/fail {"task_token":"t","failure":{"type":"E","message":"m"},"benign":1}
           400 invalid [benign]
           benign: invalid type: integer `1`, expected a boolean at line 1 column 65
@@ -341,7 +341,7 @@ async fn controls_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         /v1/workflows/one/activities/1/update-options {"start_to_close_timeout":"soon"}
           400 invalid [start_to_close_timeout]
           "soon" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         /v1/workflows/one/activities/1/update-options {"start_to_close_timeout":null}
           400 invalid [options]
           options are refused: activity charge: it has neither start-to-close-timeout nor schedule-to-close-timeout: give one of them
@@ -353,11 +353,11 @@ async fn controls_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         /v1/workflows/one/activities/1/update-options {"schedule_to_close_timeout":"-1s"}
           400 invalid [schedule_to_close_timeout]
           "-1s" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         /v1/workflows/one/activities/1/update-options {"schedule_to_start_timeout":"1 fortnight"}
           400 invalid [schedule_to_start_timeout]
           "1 fortnight" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         /v1/workflows/one/activities/1/update-options {"priority":6}
           400 invalid [options]
           options are refused: activity charge: priority is 6: give 1 (first) to 5 (last)
@@ -381,7 +381,7 @@ async fn controls_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         /v1/workflows/one/activities/1/update-options {"retry":{"maximum_interval":"x"}}
           400 invalid [retry.maximum_interval]
           "x" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         /v1/workflows/one/activities/1/update-options {"retry":{"maximum_attempts":-1}}
           400 invalid [retry.maximum_attempts]
           retry.maximum_attempts: invalid value: integer `-1`, expected u32 at line 1 column 31

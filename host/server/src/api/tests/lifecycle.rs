@@ -136,7 +136,7 @@ async fn options_that_cannot_be_are_refused_with_the_field_and_the_remedy() {
         {"run_timeout":"soon"}
           400 invalid [run_timeout]
           "soon" is not a length of time
-          write it like 30s, 1h 30m or 500ms
+          write it like 30s, 1h 30m, 7d or 500ms
         {"execution_timeout":"0s"}
           400 invalid [execution_timeout]
           execution_timeout is zero: give a length of time above zero, or leave it out

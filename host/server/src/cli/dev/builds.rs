@@ -12,7 +12,7 @@ use tokio::process::Command;
 ///
 /// # Errors
 /// When there is no `sh`.
-pub(super) async fn run(command: &str, dir: &Path) -> io::Result<ExitStatus> {
+pub(in crate::cli) async fn run(command: &str, dir: &Path) -> io::Result<ExitStatus> {
     let mut child = Command::new("sh")
         .args(["-c", command])
         .current_dir(dir)

@@ -25,7 +25,7 @@ const MAX_READ_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Which files are sources.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub(in crate::cli) struct Files {
     root: PathBuf,
     /// What `watch` says.
     globs: Override,
@@ -52,7 +52,7 @@ impl Files {
     ///
     /// # Errors
     /// When a glob of `watch` is none.
-    pub(super) fn new(root: &Path, manifest: &Manifest) -> Result<Self, CliError> {
+    pub(in crate::cli) fn new(root: &Path, manifest: &Manifest) -> Result<Self, CliError> {
         let mut globs = OverrideBuilder::new(root);
         for glob in &manifest.watch {
             globs.add(glob).map_err(|error| watch_error(&format!("{glob:?} is no glob: {error}")))?;

@@ -9,12 +9,12 @@
 //! | `runs` | the host's runs as they go on |
 //! | `report` | what is said of all this |
 
-mod builds;
-mod files;
+pub(super) mod builds;
+pub(super) mod files;
 mod report;
 mod runs;
 mod uploads;
-mod watch;
+pub(super) mod watch;
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -165,10 +165,7 @@ impl Project {
         namespace: &str,
         api_key: Option<String>,
     ) -> Result<Config, CliError> {
-        let own = self.dir.join(OWN_DIR);
-        // What is in it is nobody's source.
-        let made = fs::create_dir_all(&own).and_then(|()| fs::write(own.join(".gitignore"), "*\n"));
-        made.map_err(|error| CliError::system(&format!("cannot write to {}", own.display()), &error))?;
+        let own = own_dir(&self.dir)?;
         let HostTable { listen: told, task_queues, activities, components, plugins } =
             self.manifest.host.clone();
         let defaults = Config::default();
@@ -254,6 +251,15 @@ impl Project {
             Err(error) => uploads.build_failed(format!("cannot run sh: {error}")),
         }
     }
+}
+
+/// The folder of what is kept in a project, made if it is not there.
+pub(super) fn own_dir(project: &Path) -> Result<PathBuf, CliError> {
+    let own = project.join(OWN_DIR);
+    // What is in it is nobody's source.
+    let made = fs::create_dir_all(&own).and_then(|()| fs::write(own.join(".gitignore"), "*\n"));
+    made.map_err(|error| CliError::system(&format!("cannot write to {}", own.display()), &error))?;
+    Ok(own)
 }
 
 fn read(dir: &Path) -> Result<Manifest, CliError> {

@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Watches the folders of a project that have sources in them.
-pub(super) struct Watch {
+pub(in crate::cli) struct Watch {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
     /// Full when something has happened since it was last emptied.
@@ -35,7 +35,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the system cannot, or the files cannot be looked at.
-    pub(super) fn new(files: Files) -> Result<Self, CliError> {
+    pub(in crate::cli) fn new(files: Files) -> Result<Self, CliError> {
         let (happens, happened) = mpsc::channel(1);
         let tell = move |event: notify::Result<notify::Event>| {
             let news = match event {
@@ -62,7 +62,7 @@ impl Watch {
 
     /// The files that a build or somebody has changed since the last look, while that build ran. Those that are new are
     /// the build's own, such as a lock file: a source of somebody's that is new changes nothing before another names it.
-    pub(super) fn look_after_build(&mut self) -> Result<Vec<String>, CliError> {
+    pub(in crate::cli) fn look_after_build(&mut self) -> Result<Vec<String>, CliError> {
         let before = self.seen.clone();
         let changed = self.look()?;
         Ok(changed.into_iter().filter(|file| before.has(&self.files.path(file))).collect())
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// Waits for a change, and names the files. Dropping the future loses nothing.
-    pub(super) async fn changed(&mut self) -> Result<Vec<String>, CliError> {
+    pub(in crate::cli) async fn changed(&mut self) -> Result<Vec<String>, CliError> {
         loop {
             self.event().await?;
             let longest = Instant::now() + LONGEST;

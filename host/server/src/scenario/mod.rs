@@ -1,0 +1,17 @@
+//! Scenarios: tests of workflows that are written down and not programmed, in any guest language, for `refrain test`.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`file`] | the files |
+//! | `answers` | what activities answer |
+//! | `play` | a scenario on a host in virtual time: what is observed |
+//! | `expect` | what is observed beside what was expected |
+//! | [`suite`] | many scenarios: seeds, crashes, snapshots |
+//!
+//! The host is `refrain-testkit`'s. Nothing here knows a terminal.
+
+mod answers;
+mod expect;
+pub mod file;
+mod play;
+pub mod suite;

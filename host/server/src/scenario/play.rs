@@ -1,0 +1,166 @@
+//! A scenario, played on a host in virtual time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use refrain_engine::failure::Failure;
+use refrain_engine::history::{HistoryEvent, HistoryKind};
+use refrain_engine::ids::WorkflowId;
+use refrain_engine::journal::Surroundings;
+use refrain_engine::payload::Payload;
+use refrain_plugin::Plugin;
+use refrain_plugins::fs::FsPlugin;
+use refrain_plugins::http::HttpPlugin;
+use refrain_runtime::{Error, StartWorkflow};
+use refrain_testkit::{Code, Ended, Life, TestError, TestHost, calls, transcript};
+use serde_json::Value;
+
+use super::answers::{self, Unanswered};
+use super::file::{Event, Scenario, ScenarioFile, given};
+
+/// What is seen of a scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Observed {
+    /// What is to be the same whatever happens to the host.
+    pub(super) essence: Essence,
+    /// How the execution ended.
+    pub(super) ended: Ended,
+    /// How long that took, in virtual time.
+    pub(super) elapsed: Duration,
+    /// The histories of all runs.
+    pub(super) history: String,
+    /// What the events answered, in their order.
+    pub(super) answers: Vec<Option<Result<Payload, Failure>>>,
+}
+
+/// How an execution ended, and what it and those that it started asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Essence {
+    pub(super) outcome: String,
+    /// By execution, through all its runs.
+    pub(super) calls: BTreeMap<String, Vec<String>>,
+}
+
+/// A scenario that can be played, any number of times.
+pub(super) struct Play<'a> {
+    pub(super) file: &'a ScenarioFile,
+    pub(super) scenario: &'a Scenario,
+    pub(super) code: &'a Code,
+    pub(super) unanswered: Unanswered,
+}
+
+impl Play<'_> {
+    /// A fresh host.
+    pub(super) fn host(&self, seed: u64) -> Result<TestHost, String> {
+        let Scenario { begins, time_limit, environment, arguments, .. } = self.scenario;
+        let mut host = TestHost::new(self.code).seed(seed).begins_at(*begins).time_limit(*time_limit);
+        for name in self.code.names() {
+            let environment = environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            let surroundings = Surroundings { environment, arguments: arguments.clone() };
+            host = host.surroundings(name, surroundings);
+        }
+        for (activity, answers) in answers::of(self.file, self.scenario) {
+            host = match &answers.0[..] {
+                [answer] if answer.real => host.answers(self.real(activity)?),
+                answers => host.answers(answers::activity(activity, answers, &self.unanswered)),
+            };
+        }
+        Ok(host)
+    }
+
+    /// An activity of the built-in plugins.
+    fn real(&self, name: &str) -> Result<refrain_plugin::Activity, String> {
+        let plugins = &self.file.plugins;
+        let fs = FsPlugin::open(&plugins.fs).map_err(|error| error.to_string())?;
+        let http = HttpPlugin::new(&plugins.http).map_err(|error| error.to_string())?;
+        let all = || fs.activities().into_iter().chain(http.activities());
+        all().find(|activity| activity.name() == name).map(refrain_testkit::in_real_time).ok_or_else(|| {
+            let known: Vec<String> = all().map(|activity| activity.name().to_owned()).collect();
+            format!(
+                "activities.{name} is real, and no built-in plugin has it: there are {}",
+                known.join(", ")
+            )
+        })
+    }
+
+    /// Plays it once, from its beginning: in another life of the same host what was said before is not said twice.
+    pub(super) async fn play(&self, life: Life) -> Result<Observed, TestError> {
+        let Scenario { workflow, id, input, input_json, events, .. } = self.scenario;
+        let start = StartWorkflow {
+            id: Some(WorkflowId::new(id).map_err(Error::from)?),
+            ..StartWorkflow::new(workflow, payload(given(input, input_json)))
+        };
+        life.start_with(start).await?;
+        let mut order: Vec<usize> = (0..events.len()).collect();
+        order.sort_by_key(|index| events[*index].at);
+        let mut answers = vec![None; events.len()];
+        for index in order {
+            life.until(events[index].at).await;
+            answers[index] = self.happen(&life, &events[index]).await?;
+        }
+        let ended = life.result(id).await;
+        let elapsed = life.elapsed();
+        let (mut calls_of, mut history) = (BTreeMap::<String, Vec<String>>::new(), String::new());
+        for run in life.runs().await? {
+            let of = run.workflow_id.to_string();
+            let events = life.history(&of, Some(run.run_id)).await?;
+            self.look_for_unanswered(&events);
+            history.push_str(&format!("{of} ({})\n{}\n", run.workflow, transcript(&events)));
+            calls_of.entry(of).or_default().extend(calls(&events));
+        }
+        let ended = ended?;
+        let essence = Essence { outcome: outcome(&ended), calls: calls_of };
+        Ok(Observed { essence, ended, elapsed, history, answers })
+    }
+
+    /// Lets an event happen. One that comes after the end of its execution is as it is on any host.
+    async fn happen(
+        &self,
+        life: &Life,
+        event: &Event,
+    ) -> Result<Option<Result<Payload, Failure>>, TestError> {
+        let to = event.to.as_deref().unwrap_or(&self.scenario.id);
+        let input = given(&event.input, &event.input_json).unwrap_or(Value::Null);
+        if let Some(signal) = &event.signal {
+            life.signal(to, signal, &input).await?;
+        } else if let Some(update) = &event.update {
+            return life.update(to, update, &input).await.map(Some);
+        } else if let Some(query) = &event.query {
+            return match life.query_payload(to, query, payload(Some(input))).await {
+                Ok(answer) => Ok(Some(Ok(answer))),
+                Err(TestError::Host(Error::Query { failure })) => Ok(Some(Err(*failure))),
+                Err(error) => Err(error),
+            };
+        } else if let Some(reason) = &event.cancel {
+            life.cancel(to, reason).await?;
+        } else if let Some(reason) = &event.terminate {
+            life.terminate(to, reason).await?;
+        }
+        Ok(None)
+    }
+
+    /// Activities that wait for a worker, since nobody answers them.
+    fn look_for_unanswered(&self, events: &[HistoryEvent]) {
+        let answers = answers::of(self.file, self.scenario);
+        for event in events {
+            if let HistoryKind::ActivityScheduled { name, input, .. } = &event.kind
+                && !answers.contains_key(name.as_str())
+            {
+                self.unanswered.note(format!("{name} {}", refrain_testkit::text(input)));
+            }
+        }
+    }
+}
+
+/// How it ended, in a line.
+fn outcome(ended: &Ended) -> String {
+    let status = ended.status.as_str();
+    match &ended.outcome {
+        Ok(result) => format!("{status} {}", refrain_testkit::text(result)),
+        Err(failure) => format!("{status} {}: {}", failure.error_type, failure.message),
+    }
+}
+
+fn payload(value: Option<Value>) -> Payload {
+    Payload::json(value.unwrap_or(Value::Null).to_string())
+}

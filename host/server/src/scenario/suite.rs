@@ -1,0 +1,316 @@
+//! Many scenarios: found, played on all processors, and judged.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use refrain_testkit::{Code, CodeError, TestError, crash_everywhere};
+
+use super::answers::Unanswered;
+pub use super::expect::Unexpected;
+use super::expect::{diff, unexpected};
+use super::file::{Scenario, ScenarioFile};
+use super::play::{Essence, Observed, Play};
+use crate::config::toml_key;
+
+/// How scenarios are played.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only those with this in their name.
+    pub filter: Option<String>,
+    /// Also with a host that is killed before and after each of its writes, and with one that evicts at each wait.
+    pub crash_everywhere: bool,
+    /// With so many seeds, from the scenario's own on.
+    pub seeds: u64,
+    /// Histories that differ are accepted.
+    pub bless: bool,
+    /// So many at once.
+    pub jobs: usize,
+}
+
+/// A file of scenarios, and the code that they are about.
+pub struct Suite {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub file: ScenarioFile,
+    code: Code,
+}
+
+/// What became of a scenario.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The file that it is in.
+    pub path: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What was not as expected. Empty: it passed.
+    pub unexpected: Vec<Unexpected>,
+    /// How long the execution took, in virtual time.
+    pub virtual_time: Duration,
+    /// How long all of it took here.
+    pub real_time: Duration,
+    /// How often its host was killed.
+    pub crashes: u64,
+    /// Its history was accepted.
+    pub blessed: bool,
+}
+
+/// Why a file's scenarios cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// It is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No host would take its component.
+    #[error("{}: {error}", path.display())]
+    Code {
+        /// The component.
+        path: PathBuf,
+        /// Why.
+        error: CodeError,
+    },
+}
+
+/// The folder of the histories that were accepted, beside the files of scenarios.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Of crashes that come to the same, so many are told.
+const SHOWN_CRASHES: usize = 3;
+
+impl Suite {
+    /// Reads a file, and takes up its components. `default` is the project's: its name, and where it is. `compiled` has
+    /// the code of those that were taken up before.
+    ///
+    /// # Errors
+    /// When the file or a component cannot be used.
+    pub fn open(
+        path: &Path,
+        default: Option<&(String, PathBuf)>,
+        base: &Code,
+        compiled: &mut BTreeMap<Vec<(String, PathBuf)>, Code>,
+    ) -> Result<Self, SuiteError> {
+        let refuse = |problem: String| SuiteError::File { path: path.to_owned(), problem };
+        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let file = ScenarioFile::parse(&text).map_err(refuse)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut components: Vec<(String, PathBuf)> =
+            file.components.iter().map(|(name, path)| (name.clone(), folder.join(path))).collect();
+        match (&file.component, default) {
+            (Some(component), _) => {
+                let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                components.push((name, folder.join(component)));
+            }
+            (None, Some(default)) => components.push(default.clone()),
+            (None, None) if components.is_empty() => {
+                return Err(refuse(
+                    "no component is given: say `component = \"path/to.wasm\"` in it, or --component"
+                        .to_owned(),
+                ));
+            }
+            (None, None) => {}
+        }
+        let code = match compiled.get(&components) {
+            Some(code) => code.clone(),
+            None => {
+                let mut code = base.clone();
+                for (name, path) in &components {
+                    let wasm = fs::read(path).map_err(|error| {
+                        refuse(format!(
+                            "cannot read the component {}: {error}: build it first",
+                            path.display()
+                        ))
+                    })?;
+                    code.add(name, wasm).map_err(|error| SuiteError::Code { path: path.clone(), error })?;
+                }
+                compiled.insert(components, code.clone());
+                code
+            }
+        };
+        Ok(Self { path: path.to_owned(), file, code })
+    }
+}
+
+/// Plays all scenarios of these files, and tells of each in the order of the files.
+pub fn run(suites: &[Suite], options: &Options, mut tell: impl FnMut(Report)) {
+    let is_meant =
+        |scenario: &Scenario| options.filter.as_ref().is_none_or(|part| scenario.name.contains(part));
+    let all: Vec<(&Suite, &Scenario)> = suites
+        .iter()
+        .flat_map(|suite| suite.file.scenarios.iter().map(move |scenario| (suite, scenario)))
+        .filter(|(_, scenario)| is_meant(scenario))
+        .collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (done, reports) = mpsc::channel();
+        for _ in 0..options.jobs.clamp(1, all.len().max(1)) {
+            let (all, next, done) = (&all, &next, done.clone());
+            scope.spawn(move || {
+                while let Some((suite, scenario)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let index = all.iter().position(|(_, other)| std::ptr::eq(*other, *scenario));
+                    // Nobody hears it when the command has ended.
+                    let _unheard = done.send((index, report(suite, scenario, options)));
+                }
+            });
+        }
+        drop(done);
+        let mut waiting = BTreeMap::new();
+        let mut told = 0;
+        for (index, report) in reports {
+            waiting.insert(index, report);
+            while let Some(report) = waiting.remove(&Some(told)) {
+                tell(report);
+                told += 1;
+            }
+        }
+    });
+}
+
+fn report(suite: &Suite, scenario: &Scenario, options: &Options) -> Report {
+    let began = Instant::now();
+    let mut report = Report {
+        path: suite.path.clone(),
+        name: scenario.name.clone(),
+        unexpected: Vec::new(),
+        virtual_time: Duration::ZERO,
+        real_time: Duration::ZERO,
+        crashes: 0,
+        blessed: false,
+    };
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(suite, scenario, options, &mut report)));
+    match judged {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => report.unexpected.push(Unexpected::new("the scenario", problem)),
+        Err(_) => report.unexpected.push(Unexpected::new("the host", "it panicked; its message is above")),
+    }
+    report.real_time = began.elapsed();
+    report
+}
+
+fn judge(suite: &Suite, scenario: &Scenario, options: &Options, report: &mut Report) -> Result<(), String> {
+    let unanswered = Unanswered::default();
+    let play = Play { file: &suite.file, scenario, code: &suite.code, unanswered: unanswered.clone() };
+    for seed in scenario.seed..scenario.seed.saturating_add(options.seeds.max(1)) {
+        let observed = play.host(seed)?.live(async |life| play.play(life).await);
+        let mut found = Vec::new();
+        match observed {
+            Ok(observed) => {
+                found = unexpected(scenario, &observed);
+                if seed == scenario.seed {
+                    report.virtual_time = observed.elapsed;
+                    found.extend(compare_history(suite, scenario, &observed, options.bless, report)?);
+                }
+            }
+            // What is missing says more than what does not end without it.
+            Err(TestError::Stuck { .. }) if !unanswered.calls().is_empty() => {}
+            Err(error) => found.push(Unexpected::new("the execution", error.to_string())),
+        }
+        let calls = unanswered.calls();
+        found.extend(calls.iter().map(|call| {
+            let (name, _) = call.split_once(' ').unwrap_or((call, ""));
+            let remedy = format!("add [scenario.activities.{}]", toml_key(name));
+            Unexpected::new("activities", format!("nothing answers {call}: {remedy}"))
+        }));
+        if !found.is_empty() {
+            let by_seed = options.seeds > 1;
+            report.unexpected.extend(found.into_iter().map(|unexpected| match by_seed {
+                true => Unexpected { what: format!("with seed {seed}: {}", unexpected.what), ..unexpected },
+                false => unexpected,
+            }));
+            return Ok(());
+        }
+    }
+    if options.crash_everywhere {
+        crash(&play, scenario.seed, report)?;
+    }
+    Ok(())
+}
+
+/// Kills its host everywhere.
+fn crash(play: &Play<'_>, seed: u64, report: &mut Report) -> Result<(), String> {
+    // That it can be made was seen.
+    play.host(seed)?;
+    let host = || play.host(seed).expect("a host as before");
+    let swept = crash_everywhere(host, async |life| play.play(life).await.map(|observed| observed.essence));
+    let swept = swept.map_err(|error: TestError| error.to_string())?;
+    report.crashes = swept.crashes;
+    let differs = swept.differs.len();
+    for differs in swept.differs.into_iter().take(SHOWN_CRASHES) {
+        let details = match differs.observed {
+            Ok(essence) => diff(&words(&swept.undisturbed), &words(&essence)),
+            Err(error) => error.to_string(),
+        };
+        report
+            .unexpected
+            .push(Unexpected::new(format!("with a host that was {}", differs.disturbed), details));
+    }
+    if differs > SHOWN_CRASHES {
+        let more = format!("and with {} others", differs - SHOWN_CRASHES);
+        report.unexpected.push(Unexpected::new("crashes", more));
+    }
+    Ok(())
+}
+
+fn words(essence: &Essence) -> String {
+    let calls = essence
+        .calls
+        .iter()
+        .map(|(of, calls)| calls.iter().map(|call| format!("{of}: {call}\n")).collect::<String>());
+    format!("{}{}\n", calls.collect::<String>(), essence.outcome)
+}
+
+fn compare_history(
+    suite: &Suite,
+    scenario: &Scenario,
+    observed: &Observed,
+    bless: bool,
+    report: &mut Report,
+) -> Result<Option<Unexpected>, String> {
+    if !scenario.expect.history {
+        return Ok(None);
+    }
+    let path = snapshot(&suite.path, &scenario.name);
+    let accepted = match fs::read_to_string(&path) {
+        Ok(text) => Some(text.replace("\r\n", "\n")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+    };
+    if accepted.as_ref() == Some(&observed.history) {
+        return Ok(None);
+    }
+    if bless {
+        let write = || {
+            fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+            fs::write(&path, &observed.history)
+        };
+        write().map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        report.blessed = true;
+        return Ok(None);
+    }
+    let details = match accepted {
+        Some(accepted) => diff(&accepted, &observed.history),
+        None => format!("none was accepted yet; this is it:\n{}", observed.history.trim_end()),
+    };
+    let what = format!("history, which --bless writes to {}", path.display());
+    Ok(Some(Unexpected::new(what, details)))
+}
+
+/// Where a scenario's history is: `snapshots/FILE/a-name.history`.
+fn snapshot(file: &Path, name: &str) -> PathBuf {
+    let slug: String = name
+        .chars()
+        .map(|letter| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let folder = file.parent().unwrap_or(Path::new("")).join(SNAPSHOTS);
+    folder.join(file.file_stem().unwrap_or_default()).join(format!("{slug}.history"))
+}
