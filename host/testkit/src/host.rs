@@ -7,7 +7,7 @@ use refrain_engine::ids::Namespace;
 use refrain_engine::journal::Surroundings;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::{Activity, ActivityError, Context, Kind, Plugin};
-use refrain_runtime::{Entropy, Options, Runtime};
+use refrain_runtime::{Clock, Entropy, Error, Options, Runtime};
 use refrain_store::{Fault, FaultyStore, MemoryStore, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,7 @@ pub struct TestHost {
     began: Timestamp,
     now: Timestamp,
     limit: Duration,
+    lives: u64,
 }
 
 impl TestHost {
@@ -52,6 +53,7 @@ impl TestHost {
             began: BEGINNING,
             now: BEGINNING,
             limit: TIME_LIMIT,
+            lives: 0,
         }
     }
 
@@ -160,14 +162,24 @@ impl TestHost {
         store: Arc<dyn Store>,
         life: impl AsyncFnOnce(Life) -> Result<T, TestError>,
     ) -> Result<T, TestError> {
+        self.lives += 1;
+        let repeats = self.lives > 1;
         let tokio = paused();
         let (lived, now) = tokio.block_on(async {
             let clock = VirtualClock::at(self.now);
             let lived = match self.boot(store, clock).await {
-                Ok(runtime) => life(Life::new(runtime, clock, self.began, self.limit)).await,
+                Ok(runtime) => {
+                    let alive = Life::new(runtime.clone(), clock, self.began, self.limit, repeats);
+                    tokio::select! {
+                        biased;
+                        // No time passes between a crash and the next life.
+                        why = runtime.failed() => Err(Error::Poisoned(why).into()),
+                        lived = life(alive) => lived,
+                    }
+                }
                 Err(error) => Err(error.into()),
             };
-            (lived, refrain_runtime::Clock::now(&clock))
+            (lived, clock.now())
         });
         self.now = now;
         // An attempt that blocks its thread is left behind, as a killed process would leave it.
@@ -175,11 +187,7 @@ impl TestHost {
         lived
     }
 
-    async fn boot(
-        &self,
-        store: Arc<dyn Store>,
-        clock: VirtualClock,
-    ) -> Result<Runtime, refrain_runtime::Error> {
+    async fn boot(&self, store: Arc<dyn Store>, clock: VirtualClock) -> Result<Runtime, Error> {
         let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(Answers(self.activities.clone()))];
         let options = Options { entropy: Entropy::seeded(self.seed), ..self.options.clone() };
         let guests = Arc::clone(&self.code.guests);

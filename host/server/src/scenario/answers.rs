@@ -93,9 +93,13 @@ async fn give(answer: &Answer, context: &Context) -> Result<Payload, ActivityErr
     match &answer.error {
         Some(error) => {
             let message = answer.message.as_deref().unwrap_or("as the scenario says");
-            Err(match answer.retryable {
+            let error = match answer.retryable {
                 Some(false) => ActivityError::non_retryable(error, message),
                 Some(true) | None => ActivityError::new(error, message),
+            };
+            Err(match &answer.details {
+                Some(Json(details)) => error.with_details(details),
+                None => error,
             })
         }
         None => {

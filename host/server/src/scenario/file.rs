@@ -92,6 +92,8 @@ pub struct Answer {
     pub error: Option<String>,
     /// What the error says.
     pub message: Option<String>,
+    /// What the error says to the workflow's code.
+    pub details: Option<Json>,
     /// Whether the error may be retried.
     pub retryable: Option<bool>,
     /// How long it takes, in virtual time.
@@ -263,10 +265,11 @@ impl Answer {
         if completes && self.error.is_some() {
             return Err("has a result and an error: leave one out".to_owned());
         }
-        if self.error.is_none() && (self.message.is_some() || self.retryable.is_some()) {
-            return Err(
-                "has no error that `message` and `retryable` are about: add `error`, its type".to_owned()
-            );
+        let about_an_error = self.message.is_some() || self.retryable.is_some() || self.details.is_some();
+        if self.error.is_none() && about_an_error {
+            let problem =
+                "has no error that `message`, `details` and `retryable` are about: add `error`, its type";
+            return Err(problem.to_owned());
         }
         let says = completes || self.error.is_some() || !self.after.is_zero() || !self.heartbeats.is_empty();
         if self.real && (says || !self.attempts.is_empty()) {
@@ -458,7 +461,9 @@ mod tests {
             ),
             (
                 "events = [{ at = \"3d\", signal = \"go\", cancel = \"no\" }]",
-                expect![[r#"scenario "a": events[0] is to have exactly one of signal, query, update, cancel and terminate"#]],
+                expect![[
+                    r#"scenario "a": events[0] is to have exactly one of signal, query, update, cancel and terminate"#
+                ]],
             ),
             (
                 "expect = { status = \"done\" }",
