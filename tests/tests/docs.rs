@@ -1,5 +1,5 @@
 //! The documents speak of the code as it is: names and paths that they mention exist, limits have the values that
-//! they tell, and excerpts are what they are taken from.
+//! they tell, excerpts are what they are taken from, and machines are held to the tables that open their files.
 //!
 //! It looks at text alone, so that it takes milliseconds and nothing has to be built for it.
 
@@ -283,4 +283,33 @@ fn check_excerpt(path: &str, excerpt: &str) {
         // The line's end begins the next one.
         rest = &rest[rest.len() - after.len() - 1..];
     }
+}
+
+/// How the tables of machines are headed, over their rows.
+const HEADS_OF_MACHINES: [&str; 4] = ["call", "event", "it is", "state"];
+
+#[test]
+fn a_test_holds_each_machine_to_the_table_that_opens_its_file() {
+    let host = root().join("host").canonicalize().expect("the host's sources");
+    let mut paths = Vec::new();
+    files(&host, &["rs"], &mut paths);
+    let (mut tables, mut held) = (BTreeSet::new(), BTreeSet::new());
+    for path in paths {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let documentation = text.lines().map_while(|line| line.strip_prefix("//!"));
+        for line in documentation {
+            let head = line.split('|').nth(1).map(str::trim).filter(|head| HEADS_OF_MACHINES.contains(head));
+            tables.extend(head.map(|head| (path.clone(), head.to_owned())));
+        }
+        for call in text.split("hold(include_str!(\"").skip(1) {
+            let (file, rest) = call.split_once("\"), \"").expect("a source and the head of its table");
+            let file = path.with_file_name(file).canonicalize().expect("the source of a machine");
+            held.insert((file, rest.split('"').next().unwrap_or_default().to_owned()));
+        }
+    }
+    assert!(tables.len() > 8, "only {} tables were found", tables.len());
+    assert_eq!(
+        tables, held,
+        "on the left what opens the files of machines, on the right what tests hold them to"
+    );
 }

@@ -1,10 +1,20 @@
 //! Children: executions that a run starts and that know it as their parent. What they are started with, and what
 //! becomes of them when their parent cancels them or ends.
 //!
-//! | state    | cancel                  | parent ends             | started       | closed          |
-//! |----------|-------------------------|-------------------------|---------------|-----------------|
-//! | Starting | as the cancellation says | as the policy says     | Open          | `finished` ends |
-//! | Open     | as the cancellation says | as the policy says     | -             | `finished` ends |
+//! | event                       | Starting               | Open                |
+//! |-----------------------------|------------------------|---------------------|
+//! | it begins                   | Open                   |                     |
+//! | it cannot begin             | both ops end           |                     |
+//! | it ends                     | both ops end           | `finished` ends     |
+//! | cancel, try                 | canceled, never begins | canceled, is asked  |
+//! | cancel, wait                | never begins           | is asked            |
+//! | cancel, abandon             | canceled, goes on      | canceled, goes on   |
+//! | parent ends, terminate      | never begins           | terminated          |
+//! | parent ends, request cancel | never begins           | is asked            |
+//! | parent ends, abandon        | goes on                | goes on             |
+//!
+//! *Canceled*: the op `finished` ends so at once. *Is asked*: to cancel itself. A child that never begins has none of
+//! its code executed; one that ends before its parent has heard that it began has begun all the same.
 //!
 //! The runtime keeps a row for each child that has not ended. Semantics are Temporal's.
 

@@ -1,16 +1,18 @@
 //! The ops of a run as its guest knows them: what was started, and whether its end may still be delivered.
 //!
-//! | state     | cancel    | detach   | settle  | deliver |
-//! |-----------|-----------|----------|---------|---------|
-//! | Open      | Canceling | Detached | Settled | gone    |
-//! | Canceling | Canceling | Detached | Settled | gone    |
-//! | Settled   | Settled   | Detached | Settled | gone    |
-//! | Detached  | Detached  | Detached | dropped | refused |
+//! | state     | cancel    | detach   | settle   | deliver |
+//! |-----------|-----------|----------|----------|---------|
+//! | Open      | Canceling | Detached | Settled  | gone    |
+//! | Canceling | Canceling | Detached | Settled  | gone    |
+//! | Settled   | Settled   | Detached | Settled  | gone    |
+//! | Detached  | Detached  | Detached | Detached | -       |
+//! | gone      | gone      | gone     | gone     | -       |
 //!
-//! *Settled* means that the op's end lies in the mailbox. A replay goes from open or canceling straight to
-//! delivered: its mailbox was emptied long ago. An outcome in the mailbox stands, so a cancel that comes
-//! after it changes nothing. A detached op stays known as one, and counts no more as open, whether or not its
-//! end ever comes: a replay does not see ends that were dropped, and must come to the same count.
+//! *Settled* means that the op's end lies in the mailbox; of a detached op it is dropped. A replay goes from open or
+//! canceling straight to delivered: its mailbox was emptied long ago. An outcome in the mailbox stands, so a cancel
+//! that comes after it changes nothing. A detached op stays known as one, and counts no more as open, whether or not
+//! its end ever comes: a replay does not see ends that were dropped, and must come to the same count. What a `-`
+//! marks is a mistake of the host.
 
 use std::collections::BTreeMap;
 
@@ -169,10 +171,44 @@ impl Ops {
 
 #[cfg(test)]
 mod tests {
+    use refrain_tables::{hold, seen, sequences, unless_refused};
+
     use super::*;
 
-    /// One letter for each transition of the table: starts a timer, applies the letters, tells what became
-    /// of it.
+    fn state(ops: &Ops, op: Op) -> String {
+        ops.live.get(&op).map_or("gone".to_owned(), |(_, state)| format!("{state:?}"))
+    }
+
+    #[test]
+    #[cfg_attr(not(debug_assertions), ignore = "what may not happen is asserted in debug builds alone")]
+    fn the_table_has_all_that_can_become_of_an_op() {
+        let mut transitions = Vec::new();
+        for events in sequences(&["cancel", "detach", "settle", "deliver"], 4) {
+            let mut ops = Ops::default();
+            let op = ops.start(OpKind::Timer);
+            for event in events {
+                let before = state(&ops, op);
+                let refused = match event {
+                    "cancel" => ops.cancel(op).is_err(),
+                    "detach" => ops.detach(op).is_err(),
+                    "settle" => {
+                        ops.settle(op);
+                        false
+                    }
+                    _ => unless_refused(|| ops.deliver(op)).is_none(),
+                };
+                if refused {
+                    transitions.push(seen(before, event, "-"));
+                    break;
+                }
+                transitions.push(seen(before, event, state(&ops, op)));
+            }
+        }
+        hold(include_str!("ops.rs"), "state", transitions);
+    }
+
+    /// One letter for each column of the table: starts a timer, applies the letters, tells what they answered and
+    /// what became of it.
     fn check(letters: &str, expected: &str) {
         let mut ops = Ops::default();
         let op = ops.start(OpKind::Timer);
@@ -192,12 +228,11 @@ mod tests {
                 other => panic!("no transition {other}"),
             }
         }
-        let state = ops.live.get(&op).map_or("gone".to_owned(), |(_, state)| format!("{state:?}"));
-        assert_eq!(format!("{said}{state}"), expected, "after {letters}");
+        assert_eq!(format!("{said}{}", state(&ops, op)), expected, "after {letters}");
     }
 
     #[test]
-    fn each_row_of_the_table_holds() {
+    fn each_call_answers_whether_it_meant_something() {
         check("", "Open");
         check("c", "request Canceling");
         check("d", "given-up Detached");

@@ -1,10 +1,10 @@
 //! The updates of a run as its guest knows them: which it was given, and what may still be said of each.
 //!
-//! | state     | accept   | reject | complete | the step ends     |
-//! |-----------|----------|--------|----------|-------------------|
-//! | Delivered | Accepted | gone   | refused  | gone, *ignored*   |
-//! | Accepted  | refused  | refused| gone     | Accepted          |
-//! | gone      | refused  | refused| refused  | -                 |
+//! | state     | accept   | reject  | complete | the step ends   |
+//! |-----------|----------|---------|----------|-----------------|
+//! | Delivered | Accepted | gone    | refused  | gone, *ignored* |
+//! | Accepted  | refused  | refused | gone     | Accepted        |
+//! | gone      | refused  | refused | refused  | gone            |
 //!
 //! One that was *ignored*, neither accepted nor rejected in the step that got it, counts as rejected: its caller
 //! hears so at once and does not wait for code that does not know it. What is still accepted when the run ends
@@ -121,7 +121,41 @@ pub fn run_ended(how: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use refrain_tables::{hold, seen, sequences};
+
     use super::*;
+
+    #[test]
+    fn the_table_has_all_that_can_become_of_an_update() {
+        let mut transitions = Vec::new();
+        let state = |updates: &Updates| match updates.0.get(&3) {
+            Some(Update { accepted: true, .. }) => "Accepted",
+            Some(Update { accepted: false, .. }) => "Delivered",
+            None => "gone",
+        };
+        for events in sequences(&["accept", "reject", "complete", "the step ends"], 4) {
+            let mut updates = Updates::default();
+            updates.deliver(3, "u");
+            for event in events {
+                let before = state(&updates);
+                let answer = match event {
+                    "accept" => updates.accept(3).map(|_| ""),
+                    "reject" => updates.reject(3).map(|_| ""),
+                    "complete" => updates.complete(3).map(|_| ""),
+                    _ => Ok(if updates.end_step().is_empty() { "" } else { ", ignored" }),
+                };
+                let after = state(&updates);
+                transitions.push(match answer {
+                    Ok(more) => seen(before, event, format!("{after}{more}")),
+                    Err(_) => {
+                        assert_eq!(after, before, "what is refused changes nothing");
+                        seen(before, event, "refused")
+                    }
+                });
+            }
+        }
+        hold(include_str!("updates.rs"), "state", transitions);
+    }
 
     /// One letter for each column of the table.
     fn check(letters: &str, expected: &str) {
@@ -148,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_of_the_table_holds() {
+    fn each_call_answers_the_callers_id_or_why_it_is_refused() {
         check("a", "accepted u; 1 accepted");
         check("r", "rejected u; 0 accepted");
         check("c", "NotAccepted(3); 0 accepted");

@@ -1,26 +1,36 @@
 //! The machine of an activity: attempts, backoff, timeouts, cancellation, and what an operator may do to it.
 //! Semantics are Temporal's.
 //!
-//! | phase     | start   | succeed | fail, time out, restart | postpone | cancel: try / wait / abandon |
-//! |-----------|---------|---------|-------------------------|----------|------------------------------|
-//! | Scheduled | Running | -       | closed (timeouts only)  | Backoff  | closed / closed / unwanted   |
-//! | Running   | -       | closed  | Backoff or closed       | -        | told / told / unwanted       |
-//! | Backoff   | Running | -       | closed (timeouts only)  | Backoff  | closed / closed / unwanted   |
+//! | event                     | Scheduled | Running                              | Backoff   | Held      |
+//! |---------------------------|-----------|--------------------------------------|-----------|-----------|
+//! | its time comes            | Scheduled | -                                    | Scheduled | -         |
+//! | its queue is full         | Backoff   | -                                    | -         | -         |
+//! | an attempt starts         | Running   | -                                    | Running   | -         |
+//! | it answers: later         | -         | Running                              | -         | -         |
+//! | it succeeds               | -         | closed                               | -         | -         |
+//! | it fails                  | -         | Backoff or Held or closed            | -         | -         |
+//! | the host restarts         | Scheduled | Running or Backoff or Held or closed | Backoff   | Held      |
+//! | start-to-close, heartbeat | -         | Backoff or Held or closed            | -         | -         |
+//! | schedule-to-start         | closed    | -                                    | closed    | -         |
+//! | schedule-to-close         | closed    | closed                               | closed    | closed    |
+//! | cancel, try               | closed    | closed                               | closed    | closed    |
+//! | cancel, wait              | closed    | told                                 | closed    | closed    |
+//! | cancel, abandon           | unwanted  | unwanted                             | unwanted  | unwanted  |
+//! | pause                     | Held      | told                                 | Held      | Held      |
+//! | unpause                   | Scheduled | Running                              | Backoff   | Scheduled |
+//! | unpause, attempts anew    | Scheduled | Running or asked                     | Backoff   | Scheduled |
+//! | reset                     | Scheduled | asked                                | Scheduled | Scheduled |
+//! | reset, held as before     | Scheduled | asked                                | Scheduled | Held      |
+//! | update options            | Scheduled | Running                              | Backoff   | Held      |
+//!
+//! *Held* is what is paused and does not run, in whichever phase: no attempt starts until it is unpaused, and
+//! schedule-to-start does not pass. An attempt that runs goes on, and its result counts.
 //!
 //! What a `-` marks cannot happen: results carry the number of their attempt, and one that is not current
-//! is refused ([`Activity::check_current`]) before it comes here. *Told* means that the running attempt hears
-//! of the cancel; with *try-cancel* its op has ended already. *Postpone* is a full task queue, and uses up no
-//! attempt.
-//!
-//! | phase     | pause | unpause   | reset     | update options                          |
-//! |-----------|-------|-----------|-----------|-----------------------------------------|
-//! | Scheduled | held  | Scheduled | Scheduled | Scheduled                               |
-//! | Running   | held  | Running   | asked     | Running                                 |
-//! | Backoff   | held  | Scheduled | Scheduled | Backoff, as long as the new policy says |
-//!
-//! *Held* leaves the phase as it is: a running attempt goes on and its result counts, but none starts until
-//! the activity is unpaused, and schedule-to-start does not pass. *Asked* leaves the phase as well: when the
-//! running attempt does not succeed, in whatever way, the next one is number 1 and may begin at once.
+//! is refused ([`Activity::check_current`]) before it comes here. *Told* means that the running attempt hears of
+//! the cancel or the pause; it does too with *try*, where its op has ended already. *Asked* means that when the
+//! running attempt does not succeed, in whatever way, the next one is number 1 and may begin at once. A full task
+//! queue uses up no attempt, and a backoff that follows from the retry policy is as long as updated options say.
 //!
 //! | module | concept |
 //! |---|---|

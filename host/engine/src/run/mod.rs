@@ -1,12 +1,13 @@
 //! One run: answers its guest's calls, from the journal while it replays and by making entries when it is
 //! live, and closes steps into what its owner commits.
 //!
-//! | state     | call                                 | resume    | close_step        |
-//! |-----------|--------------------------------------|-----------|-------------------|
-//! | Executing | Executing, Waiting, Finished, Halted | -         | -                 |
-//! | Waiting   | -                                    | Executing | Waiting           |
-//! | Finished  | -                                    | -         | Finished          |
-//! | Halted    | Halted                               | -         | -                 |
+//! | event            | Executing                       | Waiting   | Finished | Halted |
+//! |------------------|---------------------------------|-----------|----------|--------|
+//! | `wait.next`      | Executing or Waiting or Halted  | -         | -        | Halted |
+//! | `control.finish` | Executing or Finished or Halted | -         | -        | Halted |
+//! | other calls      | Executing or Halted             | -         | -        | Halted |
+//! | `close_step`     | -                               | Waiting   | Finished | -      |
+//! | `resume`         | -                               | Executing | -        | -      |
 //!
 //! What a `-` marks is a mistake of the host and panics. In replay a wait goes on executing at once, with
 //! the events that the journal has; at the journal's end the run waits or executes live. A run that was made

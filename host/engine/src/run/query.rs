@@ -2,14 +2,19 @@
 //! at which the journal ends. From then on it may do nothing that a run would record, and it is thrown away:
 //! there is no step to close.
 //!
-//! | stage    | `wait.next` for messages | other `wait.next`      | answer   | other commands, new markers | return     |
-//! |----------|--------------------------|------------------------|----------|-----------------------------|------------|
-//! | replays  | at the end: Asked        | at the end: not-served | misuse   | as recorded; finish: Ended  | not-served |
-//! | Ended    | Asked                    | not-served             | misuse   | tried-to-change             | not-served |
-//! | Asked    | not-handled              | tried-to-change        | Answered | tried-to-change             | tried-to-change |
-//! | Answered | the answer               | tried-to-change        | misuse   | tried-to-change             | tried-to-change |
+//! | call                          | Replays                           | Ended           | Asked              | Answered        |
+//! |-------------------------------|-----------------------------------|-----------------|--------------------|-----------------|
+//! | `wait.next` for messages      | Replays or Asked or mismatch      | Asked           | not-handled        | the answer      |
+//! | other `wait.next`             | Replays or not-served or mismatch | not-served      | tried-to-change    | tried-to-change |
+//! | `messages.answer`             | mismatch                          | misuse          | Answered or misuse | misuse          |
+//! | `control.finish`              | Ended or mismatch                 | tried-to-change | tried-to-change    | tried-to-change |
+//! | other commands                | Replays or mismatch               | tried-to-change | tried-to-change    | tried-to-change |
+//! | new markers                   | Replays                           | tried-to-change | tried-to-change    | tried-to-change |
+//! | reads                         | Replays or mismatch               | Ended           | Asked              | Answered        |
+//! | notes, markers it has had     | Replays                           | Ended           | Asked              | Answered        |
+//! | return                        | not-served or mismatch            | not-served      | tried-to-change    | tried-to-change |
 //!
-//! Reads, notes and markers that the run has had are answered in every stage, and change it in none.
+//! A mismatch is a replay's: what its code does, whether the contract allows it or not, is not what was recorded.
 
 use std::sync::Arc;
 

@@ -4,11 +4,11 @@
 //! makes its being told true: with the arrival, with the step that accepts, rejects or completes it, with the run's
 //! end. A closing run leaves none of them open.
 //!
-//! | it is             | the run closes              | the run closes, and another follows |
-//! |-------------------|-----------------------------|-------------------------------------|
-//! | not durable yet   | refused: the run has ended  | admitted, in the next run's mailbox |
-//! | admitted          | ends with `run-ended`       | moves to the next run's mailbox     |
-//! | accepted          | ends with `run-ended`       | ends with `run-ended`               |
+//! | it is           | the run closes        | the run closes, and another follows |
+//! |-----------------|-----------------------|-------------------------------------|
+//! | not durable yet | refused               | admitted, in the next run's mailbox |
+//! | admitted        | ends with `run-ended` | admitted, in the next run's mailbox |
+//! | accepted        | ends with `run-ended` | ends with `run-ended`               |
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,16 @@
 //! The polls that wait at one task queue, first in, first out.
+//!
+//! | event                        | Waiting         | Offered         | OfferedLast | gone    |
+//! |------------------------------|-----------------|-----------------|-------------|---------|
+//! | it is asked again            | Waiting         | Offered         | Offered     | Waiting |
+//! | its client goes away         | Waiting         | Offered         | OfferedLast |         |
+//! | a task comes                 | Offered or gone | Offered         | OfferedLast | gone    |
+//! | its task is handed over      |                 | gone            | gone        |         |
+//! | its task is taken back       |                 | Waiting or gone | gone        |         |
+//! | it has waited long enough    | gone            | OfferedLast     | OfferedLast | gone    |
+//! | an earlier request of it has | Waiting         | Offered         | OfferedLast | gone    |
+//!
+//! That a client has gone away is seen when the poll would be offered a task, or wait on.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -183,5 +195,91 @@ impl Pollers {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use refrain_tables::{hold, seen, sequences};
+
+    use super::*;
+
+    const EVENTS: [&str; 7] = [
+        "it is asked again",
+        "its client goes away",
+        "a task comes",
+        "its task is handed over",
+        "its task is taken back",
+        "it has waited long enough",
+        "an earlier request of it has",
+    ];
+
+    /// The one poll, and its client.
+    #[derive(Default)]
+    struct Story {
+        pollers: Pollers,
+        requests: u64,
+        place: Place,
+        client: Option<oneshot::Receiver<Box<ActivityTask>>>,
+    }
+
+    impl Story {
+        fn state(&self) -> &'static str {
+            assert!(
+                self.pollers.polls.len() <= 1 && self.pollers.by_poll_id.len() == self.pollers.polls.len()
+            );
+            let state = self.pollers.polls.get(&self.place).map(|poll| poll.state);
+            let in_line = self.pollers.any.len() + self.pollers.by_activity.len();
+            assert_eq!(in_line, usize::from(state == Some(State::Waiting)), "who waits is in line");
+            match state {
+                Some(State::Waiting) => "Waiting",
+                Some(State::Offered) => "Offered",
+                Some(State::OfferedLast) => "OfferedLast",
+                None => "gone",
+            }
+        }
+
+        fn ask(&mut self, activities: &Arc<[Arc<str>]>) {
+            self.requests += 1;
+            let (reply, client) = oneshot::channel();
+            let activities = Arc::clone(activities);
+            (self.place, _) = self.pollers.enter(self.requests, &Arc::from("w"), "poll", activities, reply);
+            self.client = Some(client);
+        }
+
+        /// Lets this happen. Answers whether it can.
+        fn happens(&mut self, event: &str, activities: &Arc<[Arc<str>]>) -> bool {
+            let is_offered = matches!(self.state(), "Offered" | "OfferedLast");
+            match event {
+                "it is asked again" => self.ask(activities),
+                "its client goes away" if self.state() != "gone" => self.client = None,
+                "a task comes" => drop(self.pollers.take("a")),
+                "its task is handed over" if is_offered => drop(self.pollers.answer(self.place)),
+                "its task is taken back" if is_offered => drop(self.pollers.decline(self.place)),
+                "it has waited long enough" => drop(self.pollers.give_up(self.place, self.requests)),
+                "an earlier request of it has" => drop(self.pollers.give_up(self.place, self.requests - 1)),
+                _ => return false,
+            }
+            true
+        }
+    }
+
+    #[test]
+    fn the_table_has_all_that_can_become_of_a_poll() {
+        let mut transitions = Vec::new();
+        let (any, named) = (Arc::default(), Arc::from([Arc::from("a")]));
+        for activities in [any, named] {
+            for events in sequences(&EVENTS, 4) {
+                let mut story = Story::default();
+                story.ask(&activities);
+                for event in events {
+                    let before = story.state();
+                    if story.happens(event, &activities) {
+                        transitions.push(seen(event, before, story.state()));
+                    }
+                }
+            }
+        }
+        hold(include_str!("pollers.rs"), "event", transitions);
     }
 }

@@ -8,6 +8,7 @@ use refrain_engine::call::{Completion, Interest, NextRun, Read, Reply};
 use refrain_engine::child::{
     ChildCancellation, ChildCommand, ChildOptions, IdReusePolicy, ParentClosePolicy,
 };
+use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::{Digest, Op, WorkflowId};
 use refrain_engine::journal::ExecutionRef;
@@ -15,10 +16,11 @@ use refrain_engine::mailbox::Event;
 use refrain_engine::run::RunInfo;
 use refrain_engine::scripted::{ScriptHost, Stopped};
 use refrain_runtime::{Error, NewComponent, OnTrap, RunStatus, StartWorkflow};
-use refrain_store::schema::RunKey;
+use refrain_store::schema::{ChildRow, RunKey};
 use refrain_store::{
     Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table, Wrapper,
 };
+use refrain_tables::{hold, seen};
 
 use crate::lifecycle::{nth_time_lucky, retries};
 use crate::world::*;
@@ -448,57 +450,105 @@ fn of_the_children_of_a_last_step_those_begin_that_are_let_go() {
     world.check_rest();
 }
 
+/// Cancels a child that has begun, or in the step that starts it. Answers what its two ops told their parent, and how
+/// it stands in the end, if it has begun.
+fn cancel(cancellation: ChildCancellation, has_begun: bool) -> (String, String, Option<RunStatus>) {
+    let world = World::new();
+    family(&world);
+    world.workflow("parent", move |host, _| async move {
+        let mut command = named("sleeper", 1, "c");
+        command.options.cancellation = cancellation;
+        let (started, finished) = host.child(command)?;
+        let mut told = String::new();
+        if has_begun {
+            told += &brief(&outcome(&host, started).await?);
+            told += "; ";
+        }
+        host.cancel(finished, "enough")?;
+        host.cancel(finished, "more than enough")?;
+        let ended = brief(&outcome(&host, finished).await?);
+        if !has_begun {
+            told += &brief(&outcome(&host, started).await?);
+            told += "; ";
+        }
+        let long = host.timer(secs(1_000))?;
+        outcome(&host, long).await?;
+        said(&(told + &ended))
+    });
+    let (told, child) = world.live(async |host| {
+        let told = serde_json_string(&host.execute("parent").await).replace('\\', "").replace('"', "'");
+        (told, host.runtime.describe(&host.namespace, &target("c")).await.ok())
+    });
+    world.check_rest();
+    let run = child.as_ref().map(|child| child.summary.run_id.to_string()).unwrap_or_default();
+    let told = if run.is_empty() { told } else { told.replace(&run, "RUN") };
+    let (started, finished) = told.split_once("; ").expect("two ends");
+    (started.to_owned(), finished.to_owned(), child.map(|child| child.summary.status))
+}
+
+/// What is told of a child whose op ends with the cancel.
+const CANCELED_AT_ONCE: &str = "canceled canceled: enough";
+
 #[test]
 fn a_cancel_does_to_a_child_what_it_was_started_with() {
     use ChildCancellation::{Abandon, TryCancel, WaitForCancellation};
-    let canceled_at_once = "canceled canceled: enough";
     let never = "canceled canceled: the child (id 'c') was canceled before it was started: enough";
     let by_itself =
         "canceled canceled: child workflow 'sleeper' (id 'c') was canceled: the workflow was canceled";
     let exists = r"{'workflow_id':'c','run_id':'RUN'}";
     for (cancellation, has_begun, started, finished, status) in [
-        (TryCancel, true, exists, canceled_at_once, Some(RunStatus::Canceled)),
+        (TryCancel, true, exists, CANCELED_AT_ONCE, Some(RunStatus::Canceled)),
         (WaitForCancellation, true, exists, by_itself, Some(RunStatus::Canceled)),
-        (Abandon, true, exists, canceled_at_once, Some(RunStatus::Completed)),
-        (TryCancel, false, never, canceled_at_once, None),
+        (Abandon, true, exists, CANCELED_AT_ONCE, Some(RunStatus::Completed)),
+        (TryCancel, false, never, CANCELED_AT_ONCE, None),
         (WaitForCancellation, false, never, never, None),
-        (Abandon, false, exists, canceled_at_once, Some(RunStatus::Completed)),
+        (Abandon, false, exists, CANCELED_AT_ONCE, Some(RunStatus::Completed)),
     ] {
-        let world = World::new();
-        family(&world);
-        world.workflow("parent", move |host, _| async move {
-            let mut command = named("sleeper", 1, "c");
-            command.options.cancellation = cancellation;
-            let (started, finished) = host.child(command)?;
-            let mut told = String::new();
-            if has_begun {
-                told += &brief(&outcome(&host, started).await?);
-                told += "; ";
-            }
-            host.cancel(finished, "enough")?;
-            host.cancel(finished, "more than enough")?;
-            told += &brief(&outcome(&host, finished).await?);
-            if !has_begun {
-                told += "; ";
-                told += &brief(&outcome(&host, started).await?);
-            }
-            let long = host.timer(secs(1_000))?;
-            outcome(&host, long).await?;
-            said(&told)
-        });
-        world.live(async |host| {
-            let told = serde_json_string(&host.execute("parent").await).replace('\\', "").replace('"', "'");
-            let expected = match has_begun {
-                true => format!("{started}; {finished}"),
-                false => format!("{finished}; {started}"),
-            };
-            let described = host.runtime.describe(&host.namespace, &target("c")).await.ok();
-            let run = described.as_ref().map(|child| child.summary.run_id.to_string()).unwrap_or_default();
-            let told = if run.is_empty() { told } else { told.replace(&run, "RUN") };
-            assert_eq!(told, expected, "{cancellation:?}, begun: {has_begun}");
-            assert_eq!(described.map(|child| child.summary.status), status);
-        });
-        world.check_rest();
+        let told = cancel(cancellation, has_begun);
+        let expected = (started.to_owned(), finished.to_owned(), status);
+        assert_eq!(told, expected, "{cancellation:?}, begun: {has_begun}");
+    }
+}
+
+/// Ends the parent of a child that has begun or has not. Answers how that stands in the end, if it has begun.
+fn end_parent(policy: ParentClosePolicy, state: &str) -> Option<RunStatus> {
+    let world = World::new();
+    family(&world);
+    world.workflow("parent", move |host, _| async move {
+        let (_, finished) = host.child(with_policy("sleeper", "c", policy))?;
+        as_completion(outcome(&host, finished).await?)
+    });
+    // The boot, the component, the start and the parent's step are written; then the child begins.
+    let written = if state == "Starting" { 4 } else { u64::MAX };
+    let parent = begin(&world, written);
+    assert_eq!(child_state(&world, &parent), state);
+    world.live(async |host| {
+        host.terminate("p").await.unwrap();
+        host.pass(secs(1_000)).await;
+    });
+    world.check_rest();
+    let child = world.live(async |host| host.runtime.describe(&host.namespace, &target("c")).await.ok());
+    child.map(|child| child.summary.status)
+}
+
+/// Starts the workflow `parent`, in a host that lives for a second and for so many writes at most.
+fn begin(world: &World, writes: u64) -> RunKey {
+    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::StopAfter(writes)));
+    let parent = world.live_on(store, async |host| {
+        let parent = host.start("parent", "p").await;
+        host.pass(secs(1)).await;
+        parent
+    });
+    RunKey::new(Default::default(), parent.unwrap())
+}
+
+/// The state of the only child of this run, as its row says it.
+fn child_state(world: &World, parent: &RunKey) -> &'static str {
+    let row = world.under(&parent.children()).pop();
+    match row.map(|(_, row)| codec::decode::<ChildRow>("child", &row).unwrap().started) {
+        Some(true) => "Open",
+        Some(false) => "Starting",
+        None => "gone",
     }
 }
 
@@ -525,12 +575,12 @@ fn nobody_hears_of_a_child_that_is_detached_and_it_still_ends_with_its_parent() 
     world.check_rest();
 }
 
-#[test]
-fn a_parent_hears_of_a_start_before_it_hears_of_the_end() {
+/// Lets a child end whose parent has heard that it began, or has not. Answers what the parent hears of then.
+fn grow_up(state: &str) -> &'static str {
     let world = World::new();
     family(&world);
     world.workflow("parent", |host, _| async move {
-        let (started, finished) = host.child(named("mirror", 7, "c"))?;
+        let (started, finished) = host.child(named("sleeper", 1, "c"))?;
         let mut told = Vec::new();
         while told.len() < 2 {
             for event in host.wait(Interest::Everything).await? {
@@ -542,22 +592,79 @@ fn a_parent_hears_of_a_start_before_it_hears_of_the_end() {
         completed(1)
     });
     // The boot, the component, the start, the parent's step; then the child has begun, and the host stops.
-    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::StopAfter(5)));
-    let parent = world.live_on(store, async |host| {
-        let parent = host.start("parent", "p").await;
-        host.pass(secs(1)).await;
-        parent
-    });
-    // The news of the start is lost altogether, and that of the end is not.
-    let parent = RunKey::new(Default::default(), parent.unwrap());
-    let row = parent.outbox(2);
-    assert_eq!(world.under(&parent.outboxes()).len(), 1);
-    let gone = Batch::new().delete(row.table, row.bytes);
-    world.store.commit(gone).wait().unwrap();
-    world.live(async |host| {
+    let written = if state == "Starting" { 5 } else { u64::MAX };
+    let parent = begin(&world, written);
+    if state == "Starting" {
+        // The news of the start is lost altogether, and that of the end is not.
+        let row = parent.outbox(2);
+        assert_eq!(world.under(&parent.outboxes()).len(), 1);
+        let gone = Batch::new().delete(row.table, row.bytes);
+        world.store.commit(gone).wait().unwrap();
+    }
+    assert_eq!(child_state(&world, &parent), state);
+    let has_heard = world.live(async |host| {
+        let has_heard = host.story("p").await.contains("child-started");
         assert_eq!(host.value("p").await, "1");
+        has_heard
     });
     world.check_rest();
+    if has_heard { "finished ends" } else { "both ops end" }
+}
+
+#[test]
+fn a_parent_hears_of_a_start_before_it_hears_of_the_end() {
+    assert_eq!(grow_up("Starting"), "both ops end");
+}
+
+#[test]
+fn the_table_has_all_that_can_become_of_a_child() {
+    let became = |status| match status {
+        None => "never begins",
+        Some(RunStatus::Canceled) => "is asked",
+        Some(RunStatus::Terminated) => "terminated",
+        Some(RunStatus::Completed) => "goes on",
+        Some(other) => panic!("a child is {other:?}"),
+    };
+    let mut transitions = Vec::new();
+    for state in ["Starting", "Open"] {
+        for (event, cancellation) in [
+            ("cancel, try", ChildCancellation::TryCancel),
+            ("cancel, wait", ChildCancellation::WaitForCancellation),
+            ("cancel, abandon", ChildCancellation::Abandon),
+        ] {
+            let (_, finished, status) = cancel(cancellation, state == "Open");
+            let at_once = if finished == CANCELED_AT_ONCE { "canceled, " } else { "" };
+            transitions.push(seen(event, state, format!("{at_once}{}", became(status))));
+        }
+        for (event, policy) in [
+            ("parent ends, terminate", ParentClosePolicy::Terminate),
+            ("parent ends, request cancel", ParentClosePolicy::RequestCancel),
+            ("parent ends, abandon", ParentClosePolicy::Abandon),
+        ] {
+            transitions.push(seen(event, state, became(end_parent(policy, state))));
+        }
+        transitions.push(seen("it ends", state, grow_up(state)));
+    }
+    for (event, id) in [("it begins", "another"), ("it cannot begin", "p")] {
+        let world = World::new();
+        family(&world);
+        world.workflow("parent", move |host, _| async move {
+            let (started, finished) = host.child(named("sleeper", 1, id))?;
+            said(&ends(&host, &[started, finished]).await?)
+        });
+        let parent = begin(&world, 4);
+        assert_eq!(child_state(&world, &parent), "Starting");
+        let state = world.live(async |host| {
+            host.settle().await;
+            let state = child_state(&world, &parent);
+            let told = host.value("p").await;
+            let refusals = told.matches("is running already").count();
+            assert_eq!(refusals, if state == "gone" { 2 } else { 0 }, "{told}");
+            state
+        });
+        transitions.push(seen(event, "Starting", if state == "gone" { "both ops end" } else { state }));
+    }
+    hold(include_str!("../../../engine/src/child.rs"), "event", transitions);
 }
 
 #[test]

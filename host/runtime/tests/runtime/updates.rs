@@ -16,6 +16,7 @@ use refrain_runtime::{
 };
 use refrain_store::schema::RunKey;
 use refrain_store::{Batch, FaultyStore, Store};
+use refrain_tables::{hold, seen};
 use tokio::task::JoinSet;
 
 use crate::lifecycle::retries;
@@ -365,6 +366,58 @@ impl Host {
         assert!(!progress.reached);
         told(&progress)
     }
+}
+
+#[test]
+fn the_table_has_all_that_becomes_of_an_update_whose_run_closes() {
+    let mut transitions = Vec::new();
+    for (closes, goes_on) in [("the run closes", false), ("the run closes, and another follows", true)] {
+        let world = World::new();
+        // Lets one update in, takes no more messages, and is a while in its last step. The next run takes none at first.
+        world.workflow("closes", move |host, input| async move {
+            if text(&input) == "1" {
+                let timer = host.timer(secs(1_000))?;
+                outcome(&host, timer).await?;
+            }
+            let Event::Update { request, .. } = host.wait(Interest::Everything).await?.remove(0) else {
+                panic!("an update")
+            };
+            host.accept(request)?;
+            let timer = host.timer(secs(10))?;
+            outcome(&host, timer).await?;
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            if goes_on { Ok(Completion::ContinueAsNew(NextRun::with_input(json(1)))) } else { completed(1) }
+        });
+        world.live(async |host| {
+            let first = host.start("closes", "c").await;
+            for update in ["accepted", "admitted"] {
+                host.update("c", send(update, "u", 0)).await.unwrap();
+                host.settle().await;
+                assert_eq!(host.update_stands("c", update).await, update);
+            }
+            // The last step has begun, and what comes now is not durable before it ends.
+            host.pass(Duration::from_millis(9_961)).await;
+            let fresh = host.update("c", send("not durable yet", "u", 0)).await;
+            for update in ["not durable yet", "admitted", "accepted"] {
+                let became = match (&fresh, update) {
+                    (Err(Error::Closed { .. }), "not durable yet") => "refused".to_owned(),
+                    _ => {
+                        let progress =
+                            host.update_progress("c", update, WaitStage::Admitted, A_DAY).await.unwrap();
+                        match told(&progress) {
+                            ended if ended.starts_with(RUN_ENDED) => "ends with run-ended".to_owned(),
+                            stage if progress.run_id != first => {
+                                format!("{stage}, in the next run's mailbox")
+                            }
+                            stage => format!("{stage} as before"),
+                        }
+                    }
+                };
+                transitions.push(seen(update, closes, became));
+            }
+        });
+    }
+    hold(include_str!("../../src/owner/updates.rs"), "it is", transitions);
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! One request and its response.
 //!
-//! | state    | open body | finish body               | drop body | hand over  | end   | take  |
-//! |----------|-----------|---------------------------|-----------|------------|-------|-------|
-//! | Whole    | Writing   | -                         | -         | InFlight * | -     | -     |
-//! | Writing  | -         | Whole *, or InFlight * if it was handed over | Ended | Writing | - | - |
-//! | InFlight | -         | -                         | -         | -          | Ended | -     |
-//! | Ended    | -         | -                         | -         | -          | -     | Taken |
-//! | Taken    | -         | -                         | -         | -          | -     | -     |
+//! | event                      | Whole             | Writing                    | InFlight | Ended | Taken |
+//! |----------------------------|-------------------|----------------------------|----------|-------|-------|
+//! | the body is opened         | Writing or Whole  | Writing                    | InFlight | Ended | Taken |
+//! | it is written to           | Whole             | Writing                    | InFlight | Ended | Taken |
+//! | it is finished             | Whole             | Whole or InFlight or Ended | InFlight | Ended | Taken |
+//! | it is dropped              | Whole             | Ended                      | InFlight | Ended | Taken |
+//! | the request is handed over | InFlight or Ended | Writing                    | InFlight | Ended | Taken |
+//! | the exchange is over       | Whole             | Writing                    | Ended    | Ended | Taken |
+//! | the response is taken      | Whole             | Writing                    | InFlight | Taken | Taken |
 //!
-//! \* Ended, if the body has another length than its `content-length` said.
-//!
-//! A request leaves when it was handed over and its body is whole, whichever comes last. A request whose body was never
-//! asked for is whole from the start. A body that is dropped unfinished ends the exchange as failed, before anything was
-//! sent. What a `-` marks changes nothing.
+//! A request leaves when it was handed over and its body is whole, whichever comes last, and ends in place of that if the
+//! body has another length than its `content-length` said. A request whose body was never asked for is whole from the
+//! start. A body is opened once. One that is dropped unfinished ends the exchange as failed, before anything was sent.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -186,9 +186,57 @@ mod tests {
     use std::sync::Arc;
 
     use refrain_engine::limits;
+    use refrain_tables::{hold, seen, sequences};
 
     use super::*;
     use crate::limiter::{Limiter, MachineMemory};
+
+    const EVENTS: [&str; 7] = [
+        "the body is opened",
+        "it is written to",
+        "it is finished",
+        "it is dropped",
+        "the request is handed over",
+        "the exchange is over",
+        "the response is taken",
+    ];
+
+    fn state(exchange: &Exchange) -> &'static str {
+        match *exchange.phase() {
+            Phase::Writing { .. } => "Writing",
+            Phase::Whole { .. } => "Whole",
+            Phase::InFlight => "InFlight",
+            Phase::Ended(_) => "Ended",
+            Phase::Taken => "Taken",
+        }
+    }
+
+    #[test]
+    fn the_table_has_all_that_can_become_of_an_exchange() {
+        let limiter = Limiter::new(limits::CURRENT, MachineMemory::new(usize::MAX), Arc::default()).unwrap();
+        let mut transitions = Vec::new();
+        for announced in [None, Some(3)] {
+            for events in sequences(&EVENTS, 4) {
+                let exchange = Exchange::new(announced);
+                for event in events {
+                    let before = state(&exchange);
+                    match event {
+                        "the body is opened" => {
+                            exchange.open_body(Buffer::new(Vec::new(), &limiter).unwrap());
+                        }
+                        "it is written to" => drop(exchange.write(b"abc").unwrap()),
+                        "it is finished" => drop(exchange.finish()),
+                        "it is dropped" => exchange.drop_body(),
+                        "the request is handed over" => drop(exchange.hand_over(Head::default())),
+                        "the exchange is over" => exchange.end(Err(ErrorCode::ConnectionRefused)),
+                        _ => drop(exchange.take()),
+                    }
+                    transitions.push(seen(event, before, state(&exchange)));
+                }
+            }
+        }
+        hold(include_str!("exchange.rs"), "event", transitions);
+    }
 
     /// One letter for each call, with its answer; then what is there to take, twice.
     fn check(announced: Option<u64>, letters: &str, expected: &str) {
@@ -226,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_of_the_table_holds() {
+    fn each_call_answers_what_leaves_and_what_there_is_to_take() {
         let unfinished =
             r#"InternalError(Some("the request's body was dropped before it was finished")), taken"#;
         check(None, "", "then nothing, nothing");
