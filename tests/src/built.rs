@@ -46,7 +46,7 @@ pub(crate) fn test_worker() -> Result<Command> {
     binary("refrain-test-worker")
 }
 
-/// A command of a binary, which cargo puts beside the directory of the test that is running.
+/// A command of a binary, which cargo puts beside the one that is running, or beside the directory of the test that is.
 fn binary(name: &str) -> Result<Command> {
     let path = profile_dir()?.join(format!("{name}{}", env::consts::EXE_SUFFIX));
     ensure!(
@@ -69,15 +69,14 @@ pub(crate) fn forget_settings(command: &mut Command) {
     }
 }
 
-/// `target/debug`: the tests are in `target/debug/deps`.
+/// `target/debug`, where binaries are: tests are in `target/debug/deps`.
 fn profile_dir() -> Result<PathBuf> {
-    let test = env::current_exe().context("find the running test")?;
-    let dir =
-        test.parent().and_then(Path::parent).context("the running test is not in a target directory")?;
-    Ok(dir.to_owned())
+    let running = env::current_exe().context("find the running program")?;
+    let dir = running.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
+    Ok(dir.context("the running program is not in a target directory")?.to_owned())
 }
 
 /// Where cargo builds.
 pub fn target_dir() -> Result<PathBuf> {
-    Ok(profile_dir()?.parent().context("the running test is not in a target directory")?.to_owned())
+    Ok(profile_dir()?.parent().context("the running program is not in a target directory")?.to_owned())
 }

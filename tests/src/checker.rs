@@ -21,9 +21,19 @@ pub struct Told {
 struct RunTold {
     run_id: Option<String>,
     signals: usize,
-    result: Option<Value>,
+    /// What updates were answered, by the caller's id; nothing, of those that were let in.
+    updates: BTreeMap<String, Option<Value>>,
+    cancel_requested: bool,
+    end: Option<End>,
     /// What workers completed activities with, by op.
     reports: BTreeMap<u64, Value>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+struct End {
+    status: String,
+    result: Value,
 }
 
 impl Told {
@@ -40,11 +50,35 @@ impl Told {
         self.runs.entry(id.to_owned()).or_default().signals += 1;
     }
 
-    /// A result was told. Told twice, it must be the same.
-    pub fn ended(&mut self, id: &str, result: &Value) -> Result<()> {
+    /// An update was let in.
+    pub fn accepted(&mut self, id: &str, update_id: &str) -> Result<()> {
         let run = self.runs.entry(id.to_owned()).or_default();
-        let first = run.result.get_or_insert_with(|| result.clone());
-        ensure!(first == result, "{id}: its result was {first} and is {result}");
+        ensure!(
+            run.updates.insert(update_id.to_owned(), None).is_none(),
+            "{id}: {update_id} is let in twice"
+        );
+        Ok(())
+    }
+
+    /// An update that was let in was answered.
+    pub fn answered(&mut self, id: &str, update_id: &str, answer: &Value) -> Result<()> {
+        let run = self.runs.entry(id.to_owned()).or_default();
+        let before = run.updates.insert(update_id.to_owned(), Some(answer.clone()));
+        ensure!(before == Some(None), "{id}: {update_id} was {before:?}, and is answered with {answer}");
+        Ok(())
+    }
+
+    /// A request to cancel was acknowledged.
+    pub fn cancel_requested(&mut self, id: &str) {
+        self.runs.entry(id.to_owned()).or_default().cancel_requested = true;
+    }
+
+    /// An end was told. Told twice, it must be the same.
+    pub fn ended(&mut self, id: &str, status: &str, result: &Value) -> Result<()> {
+        let run = self.runs.entry(id.to_owned()).or_default();
+        let end = End { status: status.to_owned(), result: result.clone() };
+        let first = run.end.get_or_insert_with(|| end.clone());
+        ensure!(*first == end, "{id}: its end was {first:?} and is {end:?}");
         Ok(())
     }
 
@@ -56,11 +90,14 @@ impl Told {
         Ok(())
     }
 
-    /// How much was acknowledged to those who start runs, send signals and wait for ends.
+    /// How many runs were told of.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// How much was acknowledged to those who start runs, send to them and wait for ends.
     pub fn len(&self) -> usize {
-        let runs = self.runs.values();
-        runs.map(|run| usize::from(run.run_id.is_some()) + run.signals + usize::from(run.result.is_some()))
-            .sum()
+        self.runs.values().map(RunTold::len).sum()
     }
 
     /// Whether nothing was acknowledged.
@@ -78,32 +115,69 @@ impl Told {
         let known: BTreeSet<&str> = listed.keys().copied().collect();
         ensure!(
             told == known,
-            "told of {} runs, the host lists {}: {told:?} {known:?}",
+            "told of {} runs, the host lists {}; not listed: {:?}, not told of: {:?}",
             told.len(),
-            known.len()
+            known.len(),
+            Vec::from_iter(told.difference(&known)),
+            Vec::from_iter(known.difference(&told))
         );
         for (id, run) in &self.runs {
             let run_id = run.run_id.as_deref().with_context(|| format!("{id} was never started"))?;
             ensure!(listed[run_id]["id"] == *id.as_str(), "{run_id} is listed as {}", listed[run_id]["id"]);
-            ensure!(
-                listed[run_id]["status"] == "completed",
-                "{id} is listed as {}",
-                listed[run_id]["status"]
-            );
-            let result = client.completed(id).await?;
-            ensure!(run.result.as_ref() == Some(&result), "{id}: told {:?}, now {result}", run.result);
-            let history = client.history(id).await?;
-            check_history(&history, run.signals).with_context(|| format!("history of {id}"))?;
-            check_reports(&history, &run.reports).with_context(|| format!("history of {id}"))?;
+            run.check(client, id, &listed[run_id]["status"]).await.with_context(|| format!("run {id}"))?;
         }
         Ok(())
     }
 }
 
-/// What must hold of the history of a run that completed and was sent so many signals.
-pub fn check_history(history: &[Event], signals: usize) -> Result<()> {
+impl RunTold {
+    fn len(&self) -> usize {
+        let updates = self.updates.values().map(|answer| 1 + usize::from(answer.is_some())).sum::<usize>();
+        let once = [self.run_id.is_some(), self.cancel_requested, self.end.is_some()];
+        self.signals + updates + once.into_iter().map(usize::from).sum::<usize>()
+    }
+
+    /// Compares the host's account of the run, which it lists with this status, with what was told.
+    async fn check(&self, client: &Client, id: &str, listed: &Value) -> Result<()> {
+        let ended = client.result(id).await?;
+        ensure!(ended["status"] == *listed, "it is listed as {listed}, and ended so: {ended}");
+        let status = ended["status"].as_str().unwrap_or_default().to_owned();
+        let end = End { status, result: ended["result"].clone() };
+        ensure!(self.end.as_ref() == Some(&end), "told {:?}, now {end:?}", self.end);
+        for (update_id, answer) in &self.updates {
+            let now = client.update_progress(id, update_id, "0s").await?.ok()?;
+            ensure!(
+                Some(&now["result"]) == answer.as_ref(),
+                "update {update_id}: told {answer:?}, now {now}"
+            );
+        }
+        let history = client.history(id).await?;
+        if self.cancel_requested {
+            check_order(&history)?;
+            ensure!(
+                history.iter().any(|event| event.kind() == "cancel-requested"),
+                "nobody has cancelled it"
+            );
+        } else {
+            check_history(&history, self.signals)?;
+        }
+        check_updates(&history, &self.updates)?;
+        check_reports(&history, &self.reports)
+    }
+}
+
+/// What must hold of any history.
+fn check_order(history: &[Event]) -> Result<()> {
     let numbers: Vec<u64> = history.iter().map(Event::number).collect();
     ensure!(numbers == (1..=history.len() as u64).collect::<Vec<_>>(), "numbers have gaps: {numbers:?}");
+    let boots: Vec<u64> = history.iter().map(Event::boot).collect();
+    ensure!(boots.is_sorted(), "an earlier life of the host recorded after a later one: {boots:?}");
+    Ok(())
+}
+
+/// What must hold of the history of a run that completed and was sent so many signals.
+pub fn check_history(history: &[Event], signals: usize) -> Result<()> {
+    check_order(history)?;
     let of = |kind: &'static str| history.iter().filter(move |event| event.kind() == kind);
     for (begun, ended) in [("activity-scheduled", "activity-completed"), ("timer-started", "timer-fired")] {
         let ops = |kind| of(kind).map(|event| event.attribute("op").as_u64()).collect::<Vec<_>>();
@@ -120,8 +194,18 @@ pub fn check_history(history: &[Event], signals: usize) -> Result<()> {
     }
     let received = of("signal-received").count();
     ensure!(received == signals, "{signals} signals were acknowledged, {received} were delivered");
-    let boots: Vec<u64> = history.iter().map(Event::boot).collect();
-    ensure!(boots.is_sorted(), "an earlier life of the host recorded after a later one: {boots:?}");
+    Ok(())
+}
+
+/// Each update came to the run, was let in and was answered once.
+fn check_updates(history: &[Event], updates: &BTreeMap<String, Option<Value>>) -> Result<()> {
+    let told: Vec<&str> = updates.keys().map(String::as_str).collect();
+    for kind in ["update-received", "update-accepted", "update-completed"] {
+        let events = history.iter().filter(|event| event.kind() == kind);
+        let mut had: Vec<&str> = events.filter_map(|event| event.attribute("update_id").as_str()).collect();
+        had.sort_unstable();
+        ensure!(had == told, "updates {told:?} were acknowledged, {kind} are {had:?}");
+    }
     Ok(())
 }
 
@@ -172,5 +256,28 @@ mod tests {
         let lost_report = check_reports(&history(&lost), &reports).unwrap_err().to_string();
         assert!(lost_report.contains("the run was told []"), "{lost_report}");
         assert!(check_reports(&history(&good), &BTreeMap::from([(1, json!("x"))])).is_err());
+    }
+
+    #[test]
+    fn updates_are_answered_once_and_runs_end_once() {
+        let mut told = Told::default();
+        assert!(told.answered("a", "u", &json!(1)).is_err(), "it was never let in");
+        told.accepted("b", "u").unwrap();
+        assert!(told.accepted("b", "u").is_err());
+        told.answered("b", "u", &json!(1)).unwrap();
+        assert!(told.answered("b", "u", &json!(2)).is_err());
+        told.ended("b", "completed", &json!(1)).unwrap();
+        told.ended("b", "completed", &json!(1)).unwrap();
+        assert!(told.ended("b", "canceled", &json!(1)).is_err());
+        let event = |kind: &str| {
+            Event(json!({ "type": kind, "number": 1, "boot": 1, "attributes": { "update_id": "u" } }))
+        };
+        let kinds = ["update-received", "update-accepted", "update-completed"];
+        let updates = BTreeMap::from([("u".to_owned(), Some(json!(1)))]);
+        check_updates(&kinds.map(event), &updates).unwrap();
+        assert!(check_updates(&kinds.map(event), &BTreeMap::new()).is_err());
+        assert!(
+            check_updates(&kinds[..2].iter().map(|kind| event(kind)).collect::<Vec<_>>(), &updates).is_err()
+        );
     }
 }

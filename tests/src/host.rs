@@ -1,8 +1,10 @@
 //! A process of the host's binary, in a directory of its own.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -24,6 +26,8 @@ const LOG_TAIL: usize = 60;
 pub struct HostOptions {
     /// Lines for its configuration, before the tables that the harness writes.
     pub config: String,
+    /// Where its directory is made; where the system has temporary ones, if nothing is said.
+    pub home: Option<PathBuf>,
 }
 
 /// A host. It dies with this value.
@@ -44,7 +48,8 @@ impl Host {
 
     /// Starts a host on an empty data directory.
     pub async fn start_with(options: HostOptions) -> Result<Self> {
-        let home = tempfile::Builder::new().prefix("refrain-test-").tempdir()?;
+        let place = options.home.unwrap_or_else(env::temp_dir);
+        let home = tempfile::Builder::new().prefix("refrain-test-").tempdir_in(place)?;
         let mut host = Self { home, child: None, url: watch::Sender::default() };
         for dir in [host.source(), host.target()] {
             fs::create_dir(dir)?;
@@ -97,9 +102,23 @@ impl Host {
         Ok(())
     }
 
-    /// SIGKILL: it has no chance to write another byte.
+    /// Starts it again as [`Self::restart`] does, and kills it when this time has passed. No client hears of that life.
+    pub async fn live_unheard(&mut self, life: Duration) -> Result<()> {
+        let mut child = self.server()?.stdout(Stdio::null()).spawn()?;
+        // That it ends by itself is told by its log, and not by a death that would be none.
+        if let Ok(ended) = timeout(life, child.wait()).await {
+            bail!("the host ended while it started ({}); its log:\n{}", ended?, self.log_tail());
+        }
+        child.kill().await?;
+        Ok(())
+    }
+
+    /// SIGKILL: it has no chance to write another byte. It must be there to be killed.
     pub async fn kill9(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the host is not running")?;
+        if let Some(status) = child.try_wait()? {
+            bail!("the host ended by itself ({status}); its log:\n{}", self.log_tail());
+        }
         child.start_kill()?;
         child.wait().await?;
         Ok(())
@@ -156,6 +175,12 @@ impl Host {
     /// The directory that its `fs` plugin knows as `target`, and may write to.
     pub fn target(&self) -> PathBuf {
         self.home.path().join("target")
+    }
+
+    /// Keeps its directory, for people to look at: where that is.
+    pub fn keep(&mut self) -> &Path {
+        self.home.disable_cleanup(true);
+        self.home.path()
     }
 
     /// The end of its log.

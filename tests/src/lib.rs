@@ -17,7 +17,9 @@ mod messages;
 mod process;
 mod proxy;
 pub mod random;
+pub mod siege;
 pub mod stage;
+pub mod witness;
 pub mod worker;
 
 use std::time::Duration;

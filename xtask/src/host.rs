@@ -11,6 +11,9 @@ use crate::background::Background;
 use crate::process;
 use crate::workspace::Workspace;
 
+/// Names the host's binary, for who has one and does not want to compile it.
+pub(crate) const GIVEN: &str = "REFRAIN_TEST_HOST";
+
 /// What a host has on disk: data, configuration, log, and the directories that its `fs` plugin knows.
 #[derive(Debug)]
 pub(crate) struct Home {

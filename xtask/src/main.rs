@@ -26,6 +26,7 @@ mod record;
 mod sim;
 mod test;
 mod timeline;
+mod torture;
 mod workspace;
 
 use languages::Language;
@@ -51,6 +52,9 @@ usage: cargo xtask COMMAND
   sim --planted [--start S]     plant known bugs, one after the other, and see that the simulation finds each
   record [NAME]                 run an example, or all of them, and keep the histories of its runs in tests/replay, which
                                 each later version must replay
+  torture [--minutes M] [--seed N]
+                                kill the host under load again and again, for 2 minutes if nothing is said, and see that
+                                it kept what it acknowledged; the seed decides the load and the moments
   bless                         run the tests and rewrite the snapshots that differ
 ";
 
@@ -85,6 +89,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["sim", arguments @ ..] => sim::run(&ws, arguments),
         ["record"] => record::run(&ws, "all"),
         ["record", name] => record::run(&ws, name),
+        ["torture", arguments @ ..] => torture::run(&ws, arguments),
         ["bless"] => bless::run(&ws),
         [] | ["help" | "--help" | "-h", ..] => {
             print!("{USAGE}");

@@ -32,7 +32,8 @@ async fn first_calls(client: &Client, id: &str) -> Result<Vec<String>> {
 async fn a_cold_host_a_warm_one_and_one_that_replays_each_step_see_the_same() -> Result<()> {
     let cold = Host::with_example("rust-bench").await?;
     // Whatever waits is dropped, so that each step begins with a replay of all before it.
-    let forgetful = HostOptions { config: "[runtime]\nidle_timeout = \"0s\"\n".to_owned() };
+    let forgetful =
+        HostOptions { config: "[runtime]\nidle_timeout = \"0s\"\n".to_owned(), ..HostOptions::default() };
     let forgetful = Host::start_with(forgetful).await?;
     forgetful.client().upload("rust-bench", guest("rust-bench")?).await?;
 

@@ -17,7 +17,8 @@ async fn gone(client: &Client, id: &str) -> Result<()> {
 #[tokio::test]
 async fn a_waiting_run_leaves_the_memory_and_comes_back_for_each_signal() -> Result<()> {
     const SIGNALS: usize = 5;
-    let options = HostOptions { config: "[runtime]\nidle_timeout = \"0s\"\n".to_owned() };
+    let options =
+        HostOptions { config: "[runtime]\nidle_timeout = \"0s\"\n".to_owned(), ..HostOptions::default() };
     let host = Host::start_with(options).await?;
     let client = host.client();
     client.upload("rust-bench", guest("rust-bench")?).await?;

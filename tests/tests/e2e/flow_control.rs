@@ -7,7 +7,7 @@ use refrain_tests::{Client, Host, HostOptions, call, calls, guest};
 use serde_json::{Value, json};
 
 async fn host(config: &str) -> Result<Host> {
-    let host = Host::start_with(HostOptions { config: config.to_owned() }).await?;
+    let host = Host::start_with(HostOptions { config: config.to_owned(), ..HostOptions::default() }).await?;
     host.client().upload("rust-bench", guest("rust-bench")?).await?;
     Ok(host)
 }

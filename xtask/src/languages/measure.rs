@@ -17,9 +17,6 @@ use crate::{host, process};
 /// No run that waits leaves the memory: not for its age, and not for the memory of all.
 const KEEPS_ALL: &str = "[runtime]\nidle_timeout = \"1h\"\nresident_bytes = 17179869184\n";
 
-/// Names the host's binary, for who has one and does not want to compile it.
-pub(super) const HOST: &str = "REFRAIN_TEST_HOST";
-
 /// Runs that are started one after the other.
 const STARTS: usize = 20;
 /// Runs that wait at the same time.
@@ -48,7 +45,7 @@ pub(super) struct Measured {
 
 /// The binary of the host: the one that is named, or the one that cargo built.
 pub(super) fn host_binary(ws: &Workspace) -> Command {
-    match env::var_os(HOST) {
+    match env::var_os(host::GIVEN) {
         Some(path) => Command::new(path),
         None => host::ours(ws, "refrain"),
     }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::measure::{self, HOST, Measured};
+use super::measure::{self, Measured};
 use super::{Language, toolchain};
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{host, process};
 
 /// Rounds of the suite and how the table calls them.
 const ROUNDS: [(&str, &str); 4] = [
@@ -72,7 +72,8 @@ fn row(title: &str, tools: &str, measured: &Measured) -> String {
 fn circumstances(ws: &Workspace) -> Result<String> {
     let version = process::read(measure::host_binary(ws).arg("--version"))?;
     let cores = thread::available_parallelism()?;
-    let which = if std::env::var_os(HOST).is_some() { "a binary that was given" } else { "a debug build" };
+    let which =
+        if std::env::var_os(host::GIVEN).is_some() { "a binary that was given" } else { "a debug build" };
     // Others' work on the machine makes every number worse.
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load =
@@ -102,7 +103,8 @@ fn run_suite(ws: &Workspace) -> Result<Verdicts> {
     let dir = tempfile::tempdir_in(&ws.target)?;
     let mut cargo = ws.cargo();
     // The whole workspace, as it is built already; a host that is given need not be.
-    let which = if std::env::var_os(HOST).is_some() { "--package=refrain-tests" } else { "--workspace" };
+    let which =
+        if std::env::var_os(host::GIVEN).is_some() { "--package=refrain-tests" } else { "--workspace" };
     cargo.args(["test", "--quiet", which, "--test", "languages"]).env("REFRAIN_SUITE_REPORT", dir.path());
     if let Err(error) = process::run(&mut cargo) {
         println!("    {error:#}");
