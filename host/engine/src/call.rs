@@ -19,7 +19,8 @@ use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
 /// An import call, as the sandbox hands it over.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Call {
     /// Matches by position and arguments.
     Command(Command),
@@ -372,7 +373,8 @@ impl Level {
 }
 
 /// A question about the version of the code that this run follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MarkerCall {
     /// Does this run follow the changed code?
     Patched {
@@ -391,7 +393,8 @@ pub enum MarkerCall {
 }
 
 /// What a call answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// Nothing to say.
     Done,
@@ -409,7 +412,7 @@ pub enum Reply {
     /// The time.
     Time(Timestamp),
     /// Random bytes.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(serialize_with = "form::base64")] Vec<u8>),
     /// A UUID.
     Uuid(uuid::Uuid),
     /// What the run knows about itself.

@@ -165,6 +165,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether there is a value.
+    pub fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed(_))
+    }
+
     /// The size that counts against limits, in bytes.
     pub fn size(&self) -> usize {
         match self {

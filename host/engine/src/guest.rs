@@ -63,6 +63,9 @@ pub enum Stop {
     Mismatch(Box<Mismatch>),
     /// The query that the run was made for is answered, or has failed: see [`Run::query`].
     Answered(Box<Outcome>),
+    /// A replay that is looked at has come to the call that is looked for, here in the code: see
+    /// [`Run::moment`], and [`Trap::backtrace`].
+    Reached(Vec<String>),
     /// The machine could not go on, through no fault of the run: try the step again later.
     Unavailable(String),
 }
@@ -184,6 +187,7 @@ impl From<Halt> for Stop {
             Halt::Mismatch(mismatch) => Self::Mismatch(mismatch),
             Halt::Limit(excess) => Self::Limit(excess),
             Halt::Answered(outcome) => Self::Answered(outcome),
+            Halt::Reached => Self::Reached(Vec::new()),
             Halt::Misuse(message) => {
                 Self::Trap(Trap { message, backtrace: Vec::new(), stack_overflow: false })
             }

@@ -210,7 +210,8 @@ fn execution_json(workflow_id: &WorkflowId, run_id: RunId) -> Payload {
 }
 
 /// What a wait delivers to the guest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// An op's end. Each op has one, delivered once.
     Finished {

@@ -211,7 +211,11 @@ impl Fields {
 }
 
 fn shown<T: fmt::Debug>(value: &T) -> String {
-    let text = format!("{value:?}");
+    shortened(format!("{value:?}"))
+}
+
+/// A text, cut to what a report shows of it.
+pub(crate) fn shortened(text: String) -> String {
     match text.char_indices().nth(SHOWN_VALUE) {
         Some((cut, _)) => format!("{}... ({} bytes)", &text[..cut], text.len()),
         None => text,
@@ -228,7 +232,8 @@ pub fn describe_entry(entry: &Entry) -> String {
     }
 }
 
-fn describe_command(command: &Command) -> String {
+/// A command in a few words.
+pub(crate) fn describe_command(command: &Command) -> String {
     let import = command.import();
     match command {
         Command::StartActivity(activity) => format!("{import} {}", activity.name),

@@ -16,10 +16,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::ids::Op;
 
 /// What an op is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OpKind {
     /// An activity.
     Activity,
@@ -79,6 +82,15 @@ impl Ops {
         self.last += 1;
         self.live.insert(self.last, (kind, OpState::Open));
         self.last
+    }
+
+    /// Those that may still be delivered, and whether the guest has asked for their end.
+    pub fn pending(&self) -> impl Iterator<Item = (Op, OpKind, bool)> {
+        self.live.iter().filter_map(|(op, (kind, state))| match state {
+            OpState::Open | OpState::Settled => Some((*op, *kind, false)),
+            OpState::Canceling => Some((*op, *kind, true)),
+            OpState::Detached => None,
+        })
     }
 
     /// How many may still be delivered.

@@ -55,6 +55,8 @@ pub(crate) struct Cursor {
     index: usize,
     /// How many of the reads of a read entry were made.
     used: u64,
+    /// How many notes were made since the cursor came to this entry.
+    notes: usize,
     /// The same code made the step: its reads match too.
     exact: bool,
     reads_differ: bool,
@@ -67,7 +69,7 @@ pub(crate) type Markers = BTreeMap<String, u32>;
 
 impl Cursor {
     pub(crate) fn new(step: u64, entries: Vec<Entry>, end: End, exact: bool) -> Self {
-        Self { step, entries, end, index: 0, used: 0, exact, reads_differ: false }
+        Self { step, entries, end, index: 0, used: 0, notes: 0, exact, reads_differ: false }
     }
 
     /// Whether other code than that of the step has read something else.
@@ -86,22 +88,18 @@ impl Cursor {
         if !matches {
             return Err(self.mismatch(&Attempt::Call(&Call::Command(command.clone()))));
         }
-        self.index += 1;
+        self.next();
         Ok(())
     }
 
     /// Matches a read by position.
     pub(crate) fn read(&mut self, read: Read, markers: &mut Markers) -> Matched {
-        self.pass(
-            self.index + self.unasked(|entry| matches!(entry, Entry::Note(_) | Entry::Marker { .. })),
-            markers,
-        );
+        self.pass(self.next_read(), markers);
         match self.entries.get(self.index) {
             Some(Entry::Read { read: recorded, count }) if *recorded == read => {
                 self.used += 1;
                 if self.used == *count + u64::from(planted!("read-past-replay")) {
-                    self.index += 1;
-                    self.used = 0;
+                    self.next();
                 }
                 Ok(())
             }
@@ -117,11 +115,25 @@ impl Cursor {
 
     /// Looks for a marker among those at the cursor; if it is there, moves past it.
     pub(crate) fn marker(&mut self, call: &MarkerCall, markers: &mut Markers) {
-        let found = self.entries[self.index..self.compared()]
-            .iter()
-            .position(|entry| matches!(entry, Entry::Marker { id, .. } if id == call.id()));
-        if let Some(offset) = found {
-            self.pass(self.index + offset + 1, markers);
+        if let Some(index) = self.find(call) {
+            self.pass(index + 1, markers);
+        }
+    }
+
+    /// Passes over a note, which is compared with nothing.
+    pub(crate) fn note(&mut self) {
+        self.notes += 1;
+    }
+
+    /// The entry that a call is about to be matched with. That of a note is the one that the same code has made.
+    pub(crate) fn place(&self, call: &Call) -> usize {
+        match call {
+            Call::Command(_) | Call::Answer { .. } => self.compared(),
+            Call::Read(_) => self.next_read(),
+            Call::Note(_) => {
+                self.index + self.notes.min(self.unasked(|entry| matches!(entry, Entry::Note(_))))
+            }
+            Call::Marker(marker) => self.find(marker).unwrap_or(self.index),
         }
     }
 
@@ -148,6 +160,25 @@ impl Cursor {
             })
     }
 
+    /// The next entry that a read is compared with.
+    fn next_read(&self) -> usize {
+        self.index + self.unasked(|entry| matches!(entry, Entry::Note(_) | Entry::Marker { .. }))
+    }
+
+    /// A marker among those at the cursor.
+    fn find(&self, call: &MarkerCall) -> Option<usize> {
+        let offset = self.entries[self.index..self.compared()]
+            .iter()
+            .position(|entry| matches!(entry, Entry::Marker { id, .. } if id == call.id()))?;
+        Some(self.index + offset)
+    }
+
+    /// The entry at the cursor was matched.
+    fn next(&mut self) {
+        self.index += 1;
+        (self.used, self.notes) = (0, 0);
+    }
+
     /// How many of the next entries are such.
     fn unasked(&self, is_unasked: impl Fn(&Entry) -> bool) -> usize {
         self.entries[self.index..].iter().take_while(|entry| is_unasked(entry)).count()
@@ -166,7 +197,7 @@ impl Cursor {
             }
         }
         if index > self.index {
-            self.used = 0;
+            (self.used, self.notes) = (0, 0);
         }
         self.index = index;
     }

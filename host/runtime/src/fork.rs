@@ -247,7 +247,7 @@ async fn check_replay(
         Stop::Budget => Err(refused("its code computes longer than a step may".to_owned())),
         Stop::Limit(excess) => Err(refused(excess.to_string())),
         Stop::Unavailable(what) => Err(Error::NotNow { what }),
-        Stop::Finished | Stop::Answered(_) => {
+        Stop::Finished | Stop::Answered(_) | Stop::Reached(_) => {
             Err(Error::Internal("a replay of steps that end with a wait went on".to_owned()))
         }
     }

@@ -24,6 +24,7 @@
 //! | `components`, `versions` | names, their versions, and what needs them |
 //! | `preflight`, `moves` | other code for open runs: whether it would replay them, and giving it to them |
 //! | [`Trial`] | code tried on a journal, wherever that is from |
+//! | [`Debugger`] | a run, looked at call by call, wherever its journal is from |
 //! | `sweep` | something done to each of a component's open runs |
 //! | `copies` | the steps of a run under the key of another one |
 //! | `export` | a run's history on its way into a file |
@@ -42,6 +43,7 @@ mod clock;
 mod components;
 mod copies;
 mod courier;
+mod debug;
 mod delete;
 mod entropy;
 mod error;
@@ -82,6 +84,7 @@ mod watchers;
 pub use activity_types::*;
 pub use changes::{Changed, Changes};
 pub use clock::{Clock, SystemClock, sleep_by};
+pub use debug::{Calls, DebugError, Debugger, Stopped};
 pub use entropy::Entropy;
 pub use error::{Error, ErrorKind};
 pub use export::Export;

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use futures::FutureExt;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
-use refrain_engine::guest::{OpenError, Stop};
+use refrain_engine::guest::{Guests, OpenError, Stop};
 use refrain_engine::history::History;
+use refrain_engine::ids::Digest;
 use refrain_engine::journal::{End, Record, Started};
 use refrain_engine::limits::Profile;
+use refrain_engine::payload::Payload;
 use refrain_engine::run::{Query, Run};
 use refrain_store::schema::{Head, RunKey, RunStatus};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -155,11 +157,22 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
         Ok((started, code, records))
     })
     .await?;
-    let profile = Profile::get(started.profile).ok_or_else(|| {
-        Error::Internal(format!("determinism profile {} is not of this host", started.profile))
-    })?;
+    if Profile::get(started.profile).is_none() {
+        return Err(Error::Internal(format!("determinism profile {} is not of this host", started.profile)));
+    }
     let run = Run::query(Arc::new(started), records, code, shared.boot, Query { name, input })?;
-    let mut guest = match shared.guests.open(code, profile).await {
+    let (step, result) = execute(&*shared.guests, code, run).await?;
+    Ok(QueryAnswer { run_id: key.run, step, result })
+}
+
+/// Executes a run that was made for a query, by this component. Answers what it was answered, and at the end of which
+/// step.
+pub(crate) async fn execute(
+    guests: &dyn Guests,
+    component: Digest,
+    run: Run,
+) -> Result<(u64, Payload), Error> {
+    let mut guest = match guests.open(component, run.profile()).await {
         Ok(guest) => guest,
         Err(error @ OpenError::Unavailable(_)) => return Err(Error::QueryBusy { what: error.to_string() }),
         Err(error @ (OpenError::Unknown(_) | OpenError::Unusable { .. })) => {
@@ -169,10 +182,9 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
     let executed = AssertUnwindSafe(async { guest.run(Box::new(run)).await }).catch_unwind().await;
     let (run, stop) =
         executed.map_err(|panic| Error::Internal(format!("a query panicked: {}", panic_message(&*panic))))?;
-    let answered = |result| QueryAnswer { run_id: key.run, step: run.step(), result };
     match stop {
         Stop::Answered(outcome) => match *outcome {
-            Outcome::Completed(result) => Ok(answered(result)),
+            Outcome::Completed(result) => Ok((run.step(), result)),
             Outcome::Failed(failure) => Err(Error::Query { failure: Box::new(failure) }),
         },
         Stop::Trap(trap) => Err(trapped(&trap.message, &trap.backtrace)),
@@ -180,7 +192,9 @@ async fn answer(shared: &Arc<Shared>, key: &RunKey, request: QueryRequest) -> Re
         Stop::Budget => Err(failed("the workflow's code computed longer than a step may".to_owned())),
         Stop::Limit(excess) => Err(failed(excess.to_string())),
         Stop::Unavailable(reason) => Err(Error::QueryBusy { what: reason }),
-        Stop::Wait | Stop::Finished => Err(Error::Internal("a query came to no answer".to_owned())),
+        Stop::Wait | Stop::Finished | Stop::Reached(_) => {
+            Err(Error::Internal("a query came to no answer".to_owned()))
+        }
     }
 }
 

@@ -100,12 +100,13 @@ fn place(started: &Started, records: &[Bytes], stop: &Stop) -> Place {
         | Stop::Budget
         | Stop::Limit(_)
         | Stop::Answered(_)
+        | Stop::Reached(_)
         | Stop::Unavailable(_) => Place::default(),
     }
 }
 
 /// The number of the event that the entry at this position is. `None`: the journal is damaged before it.
-fn event_at(started: &Started, records: &[Bytes], position: Position) -> Option<u64> {
+pub(crate) fn event_at(started: &Started, records: &[Bytes], position: Position) -> Option<u64> {
     let mut history = History::new(started, false);
     for record in records {
         match codec::decode("journal record", record).ok()? {
@@ -136,7 +137,9 @@ pub(crate) fn judge(run: &Run, stop: Stop) -> Verdict {
         Stop::Limit(excess) => Verdict::Trapped { message: excess.to_string(), mismatch: None },
         Stop::Budget => Verdict::Budget("a step ran longer than its budget".to_owned()),
         Stop::Unavailable(reason) => Verdict::Unavailable(reason),
-        Stop::Answered(_) => Verdict::Unavailable("a replay was taken for a query".to_owned()),
+        Stop::Answered(_) | Stop::Reached(_) => {
+            Verdict::Unavailable("a replay stopped before it had come to its end".to_owned())
+        }
     }
 }
 

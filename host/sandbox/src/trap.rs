@@ -60,6 +60,7 @@ pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
                 let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
                 Stop::Mismatch(Box::new(Mismatch { backtrace, ..*mismatch }))
             }
+            Some(Stop::Reached(_)) => Stop::Reached(error.as_ref().map(backtrace).unwrap_or_default()),
             Some(stop) => stop,
             None => Stop::Unavailable("the run stopped its guest and did not say why".to_owned()),
         },

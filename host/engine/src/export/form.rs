@@ -116,6 +116,11 @@ pub(crate) mod bytes_32 {
     }
 }
 
+/// `#[serde(serialize_with = "form::base64")]`.
+pub(crate) fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&base64::display::Base64Display::new(bytes, &STANDARD))
+}
+
 /// A length of time: `30s`, `0.25s`.
 struct Length(Duration);
 

@@ -199,7 +199,11 @@ impl Run {
 
     pub(super) fn note(&mut self, note: Note) {
         let limit = self.profile.step_log_bytes;
-        let Mode::Live(live) = &mut self.mode else { return };
+        let live = match &mut self.mode {
+            Mode::Live(live) => live,
+            Mode::Replay(cursor, _) => return cursor.note(),
+            Mode::Query(_) => return,
+        };
         if live.log_bytes > limit {
             return;
         }

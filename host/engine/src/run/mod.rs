@@ -11,17 +11,21 @@
 //!
 //! What a `-` marks is a mistake of the host and panics. In replay a wait goes on executing at once, with
 //! the events that the journal has; at the journal's end the run waits or executes live. A run that was made
-//! for a query neither waits nor finishes: it executes until it is halted. See [`Query`].
+//! for a query neither waits nor finishes: it executes until it is halted. See [`Query`]. One that is looked at is halted
+//! at the call that is looked for. See [`Watch`].
 
 mod calls;
 mod checks;
 mod query;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::call::{ActivityCommand, Call, Completion, Interest, Reply};
 use crate::child::ChildCommand;
@@ -39,8 +43,10 @@ use crate::replay::{Cursor, Markers, Tape};
 use crate::time::Timestamp;
 use crate::updates::Updates;
 use query::Inquiry;
+use watch::Watcher;
 
 pub use query::{NOT_HANDLED, NOT_SERVED, Query, TRIED_TO_CHANGE};
+pub use watch::{Moment, Pending, SeenCall, Watch};
 
 /// How far a second read of the clock in a step is from the first.
 const CLOCK_TICK: Duration = Duration::from_micros(1);
@@ -63,10 +69,26 @@ pub enum Halt {
     Misuse(String),
     /// The query that the run was made for has come to its end.
     Answered(Box<Outcome>),
+    /// The run is looked at, and has come to the call that is looked for.
+    Reached,
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wait => f.write_str("waits"),
+            Self::Finished => f.write_str("ends"),
+            Self::Mismatch(mismatch) => mismatch.fmt(f),
+            Self::Limit(excess) => excess.fmt(f),
+            Self::Misuse(text) => f.write_str(text),
+            Self::Answered(_) => f.write_str("has answered"),
+            Self::Reached => f.write_str("stops here"),
+        }
+    }
 }
 
 /// What a run knows about itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunInfo {
     /// Its namespace.
     pub namespace: Namespace,
@@ -254,6 +276,8 @@ pub struct Run {
     clock_reads: u32,
     /// What the run is asked where its journal ends.
     query: Option<Query>,
+    /// Who looks at its calls.
+    watcher: Option<Box<Watcher>>,
 }
 
 #[derive(Debug)]
@@ -329,6 +353,7 @@ impl Run {
             time: started.at,
             clock_reads: 0,
             query: None,
+            watcher: None,
             started,
         };
         run.begin_recorded_step()?;
@@ -358,6 +383,13 @@ impl Run {
                 panic!("a guest calls {call:?} while its run is {state:?}")
             }
         }
+        match self.watcher.take() {
+            Some(watcher) => self.watched(watcher, call),
+            None => self.answer(call),
+        }
+    }
+
+    fn answer(&mut self, call: Call) -> Result<Reply, Halt> {
         let answer = match call {
             call if matches!(self.mode, Mode::Query(_)) => self.inquire(call),
             Call::Command(command) => self.command(command),

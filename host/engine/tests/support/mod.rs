@@ -184,6 +184,7 @@ impl Sim {
             Err(Halt::Mismatch(mismatch)) => (format!("MISMATCH {mismatch}"), false),
             Err(Halt::Limit(excess)) => (format!("LIMIT {excess}"), false),
             Err(Halt::Misuse(text)) => (format!("MISUSE {text}"), false),
+            Err(Halt::Reached) => ("REACHED".to_owned(), false),
             Err(Halt::Answered(outcome)) => match *outcome {
                 Outcome::Completed(answer) => (format!("ANSWERED {answer:?}"), false),
                 Outcome::Failed(failure) => (format!("FAILED {}: {failure}", failure.error_type), false),

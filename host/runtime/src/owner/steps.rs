@@ -286,7 +286,9 @@ impl Owner<'_> {
                 self.try_again_later(&reason);
                 self.flush().await
             }
-            Stop::Answered(_) => unreachable!("a run that is asked something is never an owner's"),
+            Stop::Answered(_) | Stop::Reached(_) => {
+                unreachable!("a run that is asked something or looked at is never an owner's")
+            }
         }
     }
 
