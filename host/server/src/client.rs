@@ -38,6 +38,8 @@ const SHOWN_ANSWER: usize = 300;
 const JSON: &str = "application/json";
 /// The media type of answers that are a JSON value on each line.
 const JSON_LINES: &str = "application/x-ndjson";
+/// The media type of components.
+const WASM: &str = "application/wasm";
 /// The media type of answers that are streams of events.
 const EVENTS: &str = "text/event-stream";
 /// The namespace whose paths need not name it.
@@ -200,7 +202,7 @@ impl Client {
         bytes: Vec<u8>,
     ) -> Result<Answer<UploadedComponent>, ClientError> {
         let request = self.request(Method::PUT, &["components", name], JSON, Vec::new());
-        self.read(request.header(CONTENT_TYPE, "application/wasm").body(bytes), Duration::ZERO).await
+        self.read(request.header(CONTENT_TYPE, WASM).body(bytes), Duration::ZERO).await
     }
 
     /// Lists components.
@@ -221,6 +223,12 @@ impl Client {
     /// Lists a component's versions with what needs them.
     pub async fn versions(&self, name: &str) -> Result<Answer<VersionList>, ClientError> {
         self.get(&["components", name, "versions"], Vec::new(), Duration::ZERO).await
+    }
+
+    /// Downloads the code of a version.
+    pub async fn component_code(&self, name: &str, version: u32) -> Result<Vec<u8>, ClientError> {
+        let path = ["components", name, "versions", &version.to_string(), "code"];
+        self.bytes(self.request(Method::GET, &path, WASM, Vec::new())).await
     }
 
     /// Makes a version of a component the current one.
@@ -249,7 +257,7 @@ impl Client {
             .chain(optional("from_version", from_version))
             .collect();
         let request = self.request(Method::POST, &["components", name, "check"], JSON_LINES, query);
-        self.lines(request.header(CONTENT_TYPE, "application/wasm").body(bytes)).await
+        self.lines(request.header(CONTENT_TYPE, WASM).body(bytes)).await
     }
 
     /// Checks open runs against a version of their component.
@@ -324,21 +332,7 @@ impl Client {
     /// Exports a run's history: the lines of the file, to the last one.
     pub async fn export(&self, id: &str, run_id: Option<&str>, redact: bool) -> Result<Vec<u8>, ClientError> {
         let query = optional("run_id", run_id).chain(optional("redact", redact.then_some(true))).collect();
-        let request = self.request(Method::GET, &["workflows", id, "export"], JSON_LINES, query);
-        let mut response = self.begun(request).await?;
-        let mut lines = Vec::new();
-        loop {
-            match timeout(SILENCE, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => lines.extend_from_slice(&chunk),
-                Ok(Ok(None)) => return Ok(lines),
-                Ok(Err(error)) => return Err(self.unreachable(&error)),
-                Err(_) => {
-                    let reason = format!("nothing came for {} s", SILENCE.as_secs());
-                    let address = self.address().to_owned();
-                    return Err(ClientError::Unreachable { address, sent: true, reason });
-                }
-            }
-        }
+        self.bytes(self.request(Method::GET, &["workflows", id, "export"], JSON_LINES, query)).await
     }
 
     /// Follows a run: its history, and how far its activities have come. `wait` of the query means nothing here.
@@ -567,6 +561,24 @@ impl Client {
         wait: Duration,
     ) -> Result<Answer<T>, ClientError> {
         self.read(self.request(Method::GET, path, JSON, query), wait).await
+    }
+
+    /// An answer of bytes, however long it takes, as long as they come.
+    async fn bytes(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
+        let mut response = self.begun(request).await?;
+        let mut bytes = Vec::new();
+        loop {
+            match timeout(SILENCE, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+                Ok(Ok(None)) => return Ok(bytes),
+                Ok(Err(error)) => return Err(self.unreachable(&error)),
+                Err(_) => {
+                    let reason = format!("nothing came for {} s", SILENCE.as_secs());
+                    let address = self.address().to_owned();
+                    return Err(ClientError::Unreachable { address, sent: true, reason });
+                }
+            }
+        }
     }
 
     async fn lines(&self, request: RequestBuilder) -> Result<LineStream, ClientError> {

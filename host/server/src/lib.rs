@@ -10,6 +10,7 @@
 //! | [`project`] | folders with the source of workflows: what is in a new one, and how one is built |
 //! | [`replay`] | histories replayed here, without a host |
 //! | [`scenario`] | tests of workflows that are written down, played on a host in virtual time |
+//! | [`debug`](mod@debug) | a run, looked at call by call |
 //! | [`bench`](mod@bench) | the host's own load, measured |
 //! | [`cli`], [`render`] | the command line, and what people read there |
 //!
@@ -20,6 +21,7 @@ pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod debug;
 pub mod project;
 pub mod render;
 pub mod replay;

@@ -60,7 +60,7 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
     std::fs::write(dir.path().join("a.jsonl"), "").unwrap();
     std::fs::create_dir(dir.path().join("empty")).unwrap();
     let nobody = "--address=http://127.0.0.1:1";
-    let cases: [(&[&str], i32, Expect); 26] = [
+    let cases: [(&[&str], i32, Expect); 29] = [
         (
             &["server", "--config", "bad.toml"],
             2,
@@ -256,6 +256,34 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
         "#]],
         ),
         (
+            &["workflow", "debug"],
+            2,
+            expect![[r#"
+            error: the following required arguments were not provided:
+              <ID>
+
+            Usage: refrain workflow debug <ID>
+
+            For more information, try '--help'.
+        "#]],
+        ),
+        (
+            &["workflow", "debug", "order/42", "--at", "0"],
+            2,
+            expect![[r#"
+            error: invalid value '0' for '--at <CALL>': not a call: its number, from 1, or its place, such as 3.1
+
+            For more information, try '--help'.
+        "#]],
+        ),
+        (
+            &["workflow", "debug", "--history", "a.jsonl", "--component", "text.wasm"],
+            2,
+            expect![[r#"
+            error: a.jsonl: it is no history: its first line is not that of one (it is empty): give files that `refrain workflow export` wrote
+        "#]],
+        ),
+        (
             &["workflow", "list", nobody],
             4,
             expect![[r#"
@@ -349,6 +377,10 @@ fn help_says_what_a_command_does_and_shows_examples() {
                       --json
                           Print JSON: what the host answered, one line for each answer or event
 
+                      --until <CALL>
+                          Of one history, print the run at this call: its number, or its place as reports say it,
+                          such as 3.1
+
                       --junit <FILE>
                           Write a report for CI, as JUnit's XML
 
@@ -360,6 +392,7 @@ fn help_says_what_a_command_does_and_shows_examples() {
                   refrain replay shop.wasm tests/histories --junit target/replay.xml
                   refrain replay shop.wasm --open
                   refrain replay shop.wasm --last 1000 --workflow order --json
+                  refrain replay shop.wasm order-42.jsonl --until 3.1
 
                 It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be
                 replayed.

@@ -8,6 +8,7 @@ mod changes;
 mod children;
 mod cli;
 mod components;
+mod debug;
 mod determinism;
 mod dev;
 mod ends;

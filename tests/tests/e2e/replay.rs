@@ -13,13 +13,13 @@ const PLAN: &str = "the plan of a round: t.";
 /// The same, and in between it reads the clock.
 const READS: &str = "the plan of a round: tr";
 /// No timer.
-const IDLES: &str = "the plan of a round: ..";
+pub(super) const IDLES: &str = "the plan of a round: ..";
 
 /// The histories of former versions, which this one must replay: a folder for each component.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/replay");
 
 /// The component with another plan, in a file.
-fn component(folder: &Path, name: &str, plan: &str) -> Result<String> {
+pub(super) fn component(folder: &Path, name: &str, plan: &str) -> Result<String> {
     let mut wasm = guest("rust-bench")?;
     let place = wasm.windows(PLAN.len()).position(|text| text == PLAN.as_bytes()).context("a plan")?;
     wasm[place..][..plan.len()].copy_from_slice(plan.as_bytes());
@@ -33,7 +33,7 @@ fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> Result<String>
 }
 
 /// Runs a command without a host: its exit code and all that it printed.
-async fn alone(arguments: &[&str]) -> Result<(Option<i32>, String)> {
+pub(super) async fn alone(arguments: &[&str]) -> Result<(Option<i32>, String)> {
     let mut all = arguments.to_vec();
     // Nobody listens there.
     all.push("--address=http://127.0.0.1:1");
@@ -42,7 +42,7 @@ async fn alone(arguments: &[&str]) -> Result<(Option<i32>, String)> {
     Ok((output.status.code(), words.concat()))
 }
 
-fn lines(words: &str) -> Result<Vec<Value>> {
+pub(super) fn lines(words: &str) -> Result<Vec<Value>> {
     words.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 

@@ -3,7 +3,10 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use refrain_engine::ids::{Namespace, check_name};
+use refrain_runtime::Error;
 use refrain_sandbox::{Inspected, Refusal as ComponentRefusal};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
@@ -215,4 +218,35 @@ pub(super) async fn get_component_version(
     let open_runs = host.runtime().open_runs(&namespace, &name).await?;
     let open_runs = open_runs.get(&version.version).copied().unwrap_or_default();
     Ok(Json(convert::component_version(version, current, open_runs)))
+}
+
+/// Download the code of one version of a component
+///
+/// What is executed: a component. If a core module was uploaded, that is what was made of it, and the digest is that of the
+/// upload.
+#[utoipa::path(
+    get,
+    path = "/components/{name}/versions/{version}/code",
+    tag = "components",
+    params(
+        ("name" = String, Path, description = "The component's name"),
+        ("version" = u32, Path, description = "The version's number, from 1"),
+    ),
+    responses(
+        (status = 200, description = "The component's bytes", body = serde_json::Value, content_type = "application/wasm"),
+        (status = 404, description = "No such component or version", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_component_code(
+    State(host): State<Host>,
+    Scope(namespace): Scope,
+    ApiPath(VersionPath { name, version }): ApiPath<VersionPath>,
+) -> Result<Response, Refusal> {
+    let digest = host.runtime().component(&namespace, &name, Some(version))?.digest;
+    let blobs = host.blobs().clone();
+    let code = spawn_blocking(move || blobs.get(digest.as_bytes())).await.map_err(Refusal::internal)?;
+    let code = code.map_err(Refusal::internal)?;
+    // The version was deleted meanwhile.
+    let code = code.ok_or_else(|| Error::NotFound { what: "code", id: digest.to_string() })?;
+    Ok(([(CONTENT_TYPE, WASM_TYPES[0])], code).into_response())
 }

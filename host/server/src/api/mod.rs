@@ -178,6 +178,7 @@ fn routes() -> OpenApiRouter<Host> {
         .routes(routes!(components::list_components))
         .routes(routes!(components::get_component, components::put_component))
         .routes(routes!(components::get_component_version, versions::delete_version))
+        .routes(routes!(components::get_component_code))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::activate_version))
         .routes(routes!(versions::check_version))

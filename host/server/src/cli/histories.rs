@@ -218,7 +218,8 @@ fn print(context: &Context, line: &ReplayLine<'_>) {
     }
 }
 
-fn refused(name: &str, error: CandidateError) -> CliError {
+/// Says that no host would take the component with this name.
+pub(super) fn refused(name: &str, error: CandidateError) -> CliError {
     match error {
         CandidateError::Refused(refusal) => CliError::usage(format!("{name}: {refusal}")),
         CandidateError::Sandbox(error) => CliError::failed(error.to_string()),

@@ -35,6 +35,7 @@ mod task_queue_list;
 mod task_queue_show;
 mod test;
 mod workflow_cancel;
+mod workflow_debug;
 mod workflow_delete;
 mod workflow_describe;
 mod workflow_execute;
@@ -161,6 +162,7 @@ enum WorkflowCommand {
     List(workflow_list::List),
     Describe(workflow_describe::Describe),
     Show(workflow_show::Show),
+    Debug(workflow_debug::Debug),
     Export(workflow_export::Export),
     Result(workflow_result::AwaitResult),
     Signal(workflow_signal::Signal),
@@ -258,6 +260,7 @@ async fn workflow(command: WorkflowCommand, context: Context) -> Ending {
         WorkflowCommand::List(list) => list.run(&context).await,
         WorkflowCommand::Describe(describe) => describe.run(&context).await,
         WorkflowCommand::Show(show) => show.run(&context).await,
+        WorkflowCommand::Debug(debug) => debug.run(&context).await,
         WorkflowCommand::Export(export) => export.run(&context).await,
         WorkflowCommand::Result(result) => result.run(&context).await,
         WorkflowCommand::Signal(signal) => signal.run(&context).await,

@@ -1,12 +1,13 @@
 //! `refrain replay`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::component_push::read;
 use super::histories::{Replays, Source, default_jobs};
 use super::host_runs::HostRuns;
+use super::workflow_debug::{At, begin, from_file, print};
 use super::{CliError, Context, Ending};
 use crate::replay::files;
 
@@ -22,6 +23,7 @@ Examples:
   refrain replay shop.wasm tests/histories --junit target/replay.xml
   refrain replay shop.wasm --open
   refrain replay shop.wasm --last 1000 --workflow order --json
+  refrain replay shop.wasm order-42.jsonl --until 3.1
 
 It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be replayed.")]
 pub(super) struct Replay {
@@ -35,6 +37,9 @@ pub(super) struct Replay {
     /// Histories at once; one for each processor unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
     jobs: Option<u16>,
+    /// Of one history, print the run at this call: its number, or its place as reports say it, such as 3.1.
+    #[arg(long, value_name = "CALL", conflicts_with_all = ["open", "last", "workflow", "jobs", "junit"])]
+    until: Option<At>,
     /// Write a report for CI, as JUnit's XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -45,7 +50,7 @@ const MOST_JOBS: i64 = 256;
 
 impl Replay {
     pub(super) async fn run(self, context: &Context) -> Ending {
-        let Self { component, histories, runs, jobs, junit } = self;
+        let Self { component, histories, runs, jobs, until, junit } = self;
         if histories.is_empty() && !runs.open && runs.last.is_none() {
             return Err(CliError::usage(
                 "there is nothing to replay: give files or folders of histories, or --open or --last for those of a host",
@@ -53,6 +58,12 @@ impl Replay {
         }
         let bytes = read(&component)?;
         let files = files::find(&histories).map_err(|error| CliError::usage(error.to_string()))?;
+        if let Some(at) = until {
+            let [path] = &files[..] else {
+                return Err(CliError::usage("--until looks at one history: give one file"));
+            };
+            return look(context, &component, bytes, path, at).await;
+        }
         let listed = runs.list(&context.client, false).await?;
         let sources =
             files.into_iter().map(Source::File).chain(listed.into_iter().map(Source::Run)).collect();
@@ -60,4 +71,12 @@ impl Replay {
         let jobs = jobs.map_or_else(default_jobs, usize::from);
         Replays { component: bytes, name, sources, workflow: runs.workflow, jobs, junit }.run(context).await
     }
+}
+
+/// Prints the run of a history at a call.
+async fn look(context: &Context, component: &Path, bytes: Vec<u8>, path: &Path, at: At) -> Ending {
+    let (component, name) = (component.display().to_string(), path.display().to_string());
+    let session = begin(&component, bytes, &name, from_file(path)?, false).await?;
+    let index = at.find(&session.calls)?;
+    print(context, &session, Some(index)).await
 }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use refrain_engine::export::{ExportError, Exported};
+use refrain_engine::guest::Guests;
+use refrain_engine::ids::Digest;
 use refrain_engine::journal::{End, Record};
-use refrain_runtime::{RunStatus, SystemClock, Trial};
+use refrain_runtime::{Debugger, RunStatus, SystemClock, Trial};
 use refrain_sandbox::{ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
 
 use crate::api::judged::judged;
@@ -17,6 +19,8 @@ use crate::wire::JudgedRun;
 
 /// A component that histories are replayed with.
 pub struct Candidate {
+    guests: Arc<dyn Guests>,
+    digest: Digest,
     trial: Trial,
     /// The workflow types that it defines.
     pub workflows: Vec<String>,
@@ -47,8 +51,20 @@ impl Candidate {
         let workflows: Vec<String> =
             inspected.definition.workflows.into_iter().map(|workflow| workflow.name).collect();
         let types = workflows.iter().cloned().collect();
-        let trial = Trial::new(Arc::new(sandbox), Arc::new(SystemClock), inspected.digest, types);
-        Ok(Self { trial, workflows })
+        let (guests, digest): (Arc<dyn Guests>, _) = (Arc::new(sandbox), inspected.digest);
+        let trial = Trial::new(Arc::clone(&guests), Arc::new(SystemClock), digest, types);
+        Ok(Self { guests, digest, trial, workflows })
+    }
+
+    /// Looks at a history. With `is_its_own` the component is what has made it, whatever its bytes say.
+    ///
+    /// # Errors
+    /// When it is one that nobody can replay.
+    pub fn debugger(&self, history: Exported, is_its_own: bool) -> Result<Debugger, ExportError> {
+        history.check_replayable()?;
+        let Exported { started, records, code, .. } = history;
+        let code = if is_its_own { code.digest } else { self.digest };
+        Ok(Debugger::new(Arc::clone(&self.guests), self.digest, code, Arc::new(started), records))
     }
 
     /// Replays a history.

@@ -97,8 +97,12 @@ async fn versions_say_what_needs_them_and_one_that_runs_need_is_not_deleted() {
     assert_eq!(fixture.get("/v1/components/scripts").await.json()["current"], 1);
     fixture.host.blobs().put(OTHER.as_bytes(), b"code").unwrap();
     fixture.host.blobs().put(DIGEST.as_bytes(), b"code").unwrap();
+    let code = fixture.get("/v1/components/scripts/versions/2/code").await;
+    assert_eq!((code.status, code.body.as_str()), (200, "code"));
+    assert_eq!(code.headers["content-type"], "application/wasm");
     assert_eq!(delete(&fixture, 2).await.status, 204);
     assert_eq!(fixture.get("/v1/components/scripts/versions/2").await.status, 404);
+    assert_eq!(fixture.get("/v1/components/scripts/versions/2/code").await.status, 404);
     assert_eq!(fixture.host.blobs().get(OTHER.as_bytes()).unwrap(), None, "its code went with it");
     assert!(fixture.host.blobs().get(DIGEST.as_bytes()).unwrap().is_some());
 }
