@@ -61,9 +61,13 @@ fn the_table_has_all_that_can_become_of_a_run() {
                         Ok(_) => "Executing",
                         Err(Halt::Wait) => "Waiting",
                         Err(Halt::Finished) => "Finished",
-                        Err(Halt::Mismatch(_) | Halt::Limit(_) | Halt::Misuse(_) | Halt::Answered(_)) => {
-                            "Halted"
-                        }
+                        Err(
+                            Halt::Mismatch(_)
+                            | Halt::Limit(_)
+                            | Halt::Misuse(_)
+                            | Halt::Answered(_)
+                            | Halt::Reached,
+                        ) => "Halted",
                     },
                 });
                 let Some(after) = happened else {
@@ -169,7 +173,9 @@ fn after(sim: &mut Sim, stage: &'static str, line: &str) -> &'static str {
                 other => panic!("{other}: {failure}"),
             },
         },
-        Err(halt @ (Halt::Wait | Halt::Finished | Halt::Limit(_))) => panic!("{line}: {halt:?}"),
+        Err(halt @ (Halt::Wait | Halt::Finished | Halt::Limit(_) | Halt::Reached)) => {
+            panic!("{line}: {halt:?}")
+        }
     }
 }
 
