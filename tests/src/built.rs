@@ -26,6 +26,7 @@ pub fn guest_path(name: &str) -> Result<PathBuf> {
 
 /// Names the host's binary, for who has one and does not want to compile it.
 const HOST: &str = "REFRAIN_TEST_HOST";
+
 /// Runs a command of the host's binary that needs no host, to its end.
 pub async fn cli(arguments: &[&str]) -> Result<Output> {
     let output = refrain()?.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();

@@ -25,6 +25,7 @@ mod queries;
 mod reminder;
 mod replay;
 mod resets;
+mod scenarios;
 mod shutdown;
 mod signals;
 mod starts;
