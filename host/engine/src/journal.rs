@@ -290,7 +290,12 @@ pub struct Step {
 pub enum Entry {
     /// A command that did not end the step.
     #[n(0)]
-    Command(#[n(0)] Command),
+    #[serde(deserialize_with = "within::command_from_text")]
+    Command(
+        #[n(0)]
+        #[cbor(decode_with = "within::command")]
+        Command,
+    ),
     /// Equal reads in a row.
     #[n(1)]
     Read {
@@ -298,7 +303,8 @@ pub enum Entry {
         #[n(0)]
         read: Read,
         /// How often.
-        #[n(1)]
+        #[cbor(n(1), decode_with = "within::count")]
+        #[serde(deserialize_with = "within::count_from_text")]
         count: u64,
     },
     /// A note.
@@ -314,6 +320,43 @@ pub enum Entry {
         #[n(1)]
         version: u32,
     },
+}
+
+/// What the type of an entry cannot say of it. Who reads a journal relies on it, so what is otherwise is refused where it
+/// is decoded: it is damage, or somebody has written it by hand.
+mod within {
+    use minicbor::decode::Error;
+    use minicbor::{Decode, Decoder};
+    use serde::de::{Deserialize, Deserializer, Error as _};
+
+    use crate::call::Command;
+
+    const NO_END: &str = "a wait or a finish ends a step and is no entry of it";
+    const NO_READ: &str = "a read is made at least once";
+
+    fn is_end(command: &Command) -> bool {
+        matches!(command, Command::Wait(_) | Command::Finish(_))
+    }
+
+    pub(super) fn command<C>(d: &mut Decoder<'_>, context: &mut C) -> Result<Command, Error> {
+        let command = Command::decode(d, context)?;
+        if is_end(&command) { Err(Error::message(NO_END)) } else { Ok(command) }
+    }
+
+    pub(super) fn command_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Error> {
+        let command = Command::deserialize(deserializer)?;
+        if is_end(&command) { Err(D::Error::custom(NO_END)) } else { Ok(command) }
+    }
+
+    pub(super) fn count<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<u64, Error> {
+        let count = d.u64()?;
+        if count == 0 { Err(Error::message(NO_READ)) } else { Ok(count) }
+    }
+
+    pub(super) fn count_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let count = u64::deserialize(deserializer)?;
+        if count == 0 { Err(D::Error::custom(NO_READ)) } else { Ok(count) }
+    }
 }
 
 /// The command that ended a step.

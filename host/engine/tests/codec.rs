@@ -435,6 +435,23 @@ fn any_record() -> impl Strategy<Value = Record> {
     })
 }
 
+/// Who reads a journal relies on it, and would panic.
+#[test]
+fn a_step_that_no_run_can_have_made_does_not_decode() {
+    let refused = |entry| {
+        let record = Record::Step(step(Vec::new(), vec![entry], End::Wait(Interest::Everything)));
+        decode::<Record>("record", &encode(&record)).expect_err("no step holds this").to_string()
+    };
+    let within = "a wait or a finish ends a step and is no entry of it";
+    let wait = Command::Wait(Interest::Everything);
+    let finish = Command::Finish(Completion::Completed(Payload::null()));
+    for end in [wait, finish] {
+        assert!(refused(Entry::Command(end)).contains(within));
+    }
+    let never = Entry::Read { read: Read::Now, count: 0 };
+    assert!(refused(never).contains("a read is made at least once"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -145,6 +145,9 @@ fn what_is_not_as_it_was_written_is_refused_and_why() {
     check_refused(&text.replacen("\"boot\":1", "\"boot\":1,\"mood\":\"sunny\"", 1), "unknown field `mood`");
     check_refused(&text.replacen("\"start-timer\"", "\"start-fire\"", 1), "unknown variant `start-fire`");
     check_refused(&text.replacen("\"1.5s\"", "\"soon\"", 1), "\"soon\" is not a length of time");
+    let timer = "{\"start-timer\":{\"delay\":\"1.5s\"}}";
+    check_refused(&text.replacen(timer, "{\"wait\":\"everything\"}", 1), "a wait or a finish ends a step");
+    check_refused(&text.replacen("\"count\":2", "\"count\":0", 1), "a read is made at least once");
     check_refused(&text.replacen("\"profile\":1", "\"profile\":9", 1), "the determinism profile 9");
 }
 
