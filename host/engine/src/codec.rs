@@ -1,5 +1,7 @@
 //! How records become bytes: CBOR with numbered fields, so that a field can be added without a new format.
 
+use std::fmt;
+
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
@@ -9,6 +11,13 @@ use minicbor::{Decode, Encode};
 pub struct DecodeError {
     what: &'static str,
     source: minicbor::decode::Error,
+}
+
+impl DecodeError {
+    /// Of bytes that decode, to what cannot stand where they do.
+    pub(crate) fn misplaced(what: &'static str, reason: impl fmt::Display) -> Self {
+        Self { what, source: minicbor::decode::Error::message(reason) }
+    }
 }
 
 /// The stored form of a record.

@@ -144,12 +144,13 @@ impl Ops {
     }
 
     /// The op's end goes to the guest.
-    pub fn deliver(&mut self, op: Op) {
-        let removed = self.live.remove(&op);
-        debug_assert!(
-            matches!(removed, Some((_, OpState::Open | OpState::Canceling | OpState::Settled))),
-            "op {op} is delivered in state {removed:?}"
-        );
+    ///
+    /// # Errors
+    /// When it may not, as [`Self::check_wait`]. What lies in a mailbox always may; what a damaged journal has, need not.
+    pub fn deliver(&mut self, op: Op) -> Result<(), OpError> {
+        self.check_wait(op)?;
+        self.live.remove(&op);
+        Ok(())
     }
 
     /// Whether the op's end lies in the mailbox.
@@ -236,7 +237,7 @@ mod tests {
                     said.push_str(if had { "given-up " } else { "as-before " });
                 }
                 's' => said.push_str(if ops.settle(op) { "kept " } else { "dropped " }),
-                'v' => ops.deliver(op),
+                'v' => ops.deliver(op).expect("it may be delivered"),
                 other => panic!("no transition {other}"),
             }
         }
@@ -271,11 +272,14 @@ mod tests {
         assert_eq!(ops.open(), 3);
         ops.detach(detached).expect("started");
         assert_eq!(ops.open(), 2, "detached ops do not count as open");
-        ops.deliver(delivered);
+        ops.deliver(delivered).expect("started");
         assert_eq!(ops.check_wait(open), Ok(()));
         assert_eq!(ops.check_wait(detached), Err(OpError::Detached(detached)));
         assert_eq!(ops.check_wait(delivered), Err(OpError::Gone(delivered)));
         assert_eq!(ops.check_wait(9), Err(OpError::NeverStarted(9)));
         assert_eq!(ops.cancel(0), Err(OpError::NeverStarted(0)));
+        assert_eq!(ops.deliver(detached), Err(OpError::Detached(detached)));
+        assert_eq!(ops.deliver(delivered), Err(OpError::Gone(delivered)));
+        assert_eq!(ops.open(), 1, "what is refused changes nothing");
     }
 }

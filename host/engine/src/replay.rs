@@ -11,25 +11,38 @@ use crate::journal::{End, Entry, Position, Record, Step};
 use crate::mismatch::{Attempt, Mismatch, same_command};
 use crate::planted;
 
+/// What is decoded, for messages.
+pub(crate) const WHAT: &str = "journal record";
+
 /// The recorded steps that a replay has not reached yet. Decoded one at a time.
 #[derive(Debug)]
 pub(crate) struct Tape {
     records: VecDeque<Bytes>,
     code: Digest,
+    /// The number of the next step.
+    number: u64,
 }
 
 impl Tape {
     /// The records of a run that was started with this code.
     pub(crate) fn new(code: Digest, records: Vec<Bytes>) -> Self {
-        Self { records: records.into(), code }
+        Self { records: records.into(), code, number: 0 }
     }
 
     /// The next step and the bytes of its record; `None` at the journal's end. A record that is no step
     /// ends what a guest can replay, unless it says that other code goes on.
     pub(crate) fn next(&mut self) -> Result<Option<(Step, usize)>, DecodeError> {
         while let Some(bytes) = self.records.pop_front() {
-            match codec::decode("journal record", &bytes)? {
-                Record::Step(step) => return Ok(Some((step, bytes.len()))),
+            match codec::decode(WHAT, &bytes)? {
+                Record::Step(step) if step.number != self.number => {
+                    let reason =
+                        format_args!("it is step {}, where step {} belongs", step.number, self.number);
+                    return Err(DecodeError::misplaced(WHAT, reason));
+                }
+                Record::Step(step) => {
+                    self.number += 1;
+                    return Ok(Some((step, bytes.len())));
+                }
                 Record::Moved(moved) => self.code = moved.code.digest,
                 Record::Terminated(_) | Record::Failed(_) | Record::TimedOut(_) | Record::Canceled(_) => {
                     return Ok(None);

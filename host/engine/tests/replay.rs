@@ -3,12 +3,17 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use expect_test::{Expect, expect};
 use refrain_engine::call::{ActivityCommand, ActivityOptions, Call, Fairness, Read};
+use refrain_engine::codec::{decode, encode};
+use refrain_engine::journal::Record;
+use refrain_engine::mailbox::Item;
 use refrain_engine::payload::Payload;
-use refrain_engine::run::Halt;
+use refrain_engine::run::{Halt, Run};
 
-use support::{Sim, activity, recorded, seconds, start_activity};
+use support::{START, Sim, activity, recorded, seconds, start_activity, started};
 
 /// Records the first script's journal and replays it with the calls of the second.
 fn replay(script: &str, calls: &str) -> String {
@@ -434,4 +439,40 @@ fn a_damaged_record_is_named_and_parks_the_run() {
         activity a -> op 1
         wait -> MISMATCH the code differs from the journal at 1.0: recorded a stored journal record cannot be read: end of input bytes, attempted wait.next
     "#]].assert_eq(&transcript);
+}
+
+/// A journal that nobody can have recorded, though each of its records decodes.
+#[test]
+fn a_step_out_of_its_place_and_an_end_of_nothing_are_damage() {
+    let mut records = recorded("activity a\n wait\n > completed 1\n > resume\n wait");
+    let [first, second] = [records[0].clone(), records[1].clone()];
+    records.push(second.clone());
+    let transcript = Sim::replay(records).play("activity a\n wait\n wait");
+    expect![[r#"
+        activity a -> op 1
+        wait -> op 1: "ok" at +0ns
+        wait -> MISMATCH the code differs from the journal at 2.0: recorded a stored journal record cannot be read: decode error: it is step 1, where step 2 belongs, attempted wait.next
+    "#]].assert_eq(&transcript);
+
+    let Record::Step(mut step) = decode::<Record>("record", &second).expect("it was encoded") else {
+        panic!("it is a step")
+    };
+    step.delivered[0].item = Item::TimerFired { op: u64::MAX, deadline: START };
+    let never_started = encode(&Record::Step(step.clone()));
+    let transcript = Sim::replay(vec![first.clone(), never_started]).play("activity a\n wait");
+    expect![[r#"
+        activity a -> op 1
+        wait -> MISMATCH the code differs from the journal at 1.0: recorded a stored journal record cannot be read: decode error: op 18446744073709551615 was never started, attempted wait.next
+    "#]].assert_eq(&transcript);
+
+    step.number = 0;
+    let (started, code) = (Arc::new(started()), started().digest);
+    let begins_with_an_end = Run::replay(started.clone(), vec![encode(&Record::Step(step))], code, 1);
+    expect![
+        "a stored journal record cannot be read: decode error: op 18446744073709551615 was never started"
+    ]
+    .assert_eq(&begins_with_an_end.expect_err("nothing was started").to_string());
+    let begins_late = Run::replay(started.clone(), vec![second], code, 1);
+    expect!["a stored journal record cannot be read: decode error: it is step 1, where step 0 belongs"]
+        .assert_eq(&begins_late.expect_err("it is not the first step").to_string());
 }

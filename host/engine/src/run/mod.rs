@@ -36,10 +36,10 @@ use crate::journal::{End, Entry, ExecutionRef, Record, Started, Step};
 use crate::limits::{Excess, Profile};
 use crate::mailbox::{Event, Item, MailboxEntry};
 use crate::mismatch::{Attempt, Mismatch};
-use crate::ops::Ops;
+use crate::ops::{OpError, Ops};
 use crate::payload::Payload;
 use crate::random::Random;
-use crate::replay::{Cursor, Markers, Tape};
+use crate::replay::{Cursor, Markers, Tape, WHAT};
 use crate::time::Timestamp;
 use crate::updates::Updates;
 use query::Inquiry;
@@ -537,7 +537,8 @@ impl Run {
         };
         let delivered = self.take_from_mailbox(&Wants::new(&interest));
         assert!(!delivered.is_empty(), "a wait delivers at least one event");
-        self.begin_step(self.number + 1, now.max(self.clock()), &delivered);
+        self.begin_step(self.number + 1, now.max(self.clock()), &delivered)
+            .expect("the mailbox keeps what may be delivered");
         let previous =
             std::mem::replace(&mut self.mode, Mode::Live(LiveStep { delivered, ..LiveStep::default() }));
         assert!(
@@ -637,7 +638,8 @@ impl Run {
     fn begin_recorded_step(&mut self) -> Result<bool, DecodeError> {
         let Some((step, bytes)) = self.tape.next()? else { return Ok(false) };
         let calls = step.delivered.len() + step.entries.len() + 1;
-        self.begin_step(step.number, step.time, &step.delivered);
+        self.begin_step(step.number, step.time, &step.delivered)
+            .map_err(|error| DecodeError::misplaced(WHAT, error))?;
         let cursor = Cursor::new(step.number, step.entries, step.end, self.tape.code() == self.code);
         self.mode = Mode::Replay(cursor, JournalSize::of(calls, bytes));
         Ok(true)
@@ -652,7 +654,19 @@ impl Run {
         }
     }
 
-    fn begin_step(&mut self, number: u64, time: Timestamp, delivered: &[MailboxEntry]) {
+    fn begin_step(
+        &mut self,
+        number: u64,
+        time: Timestamp,
+        delivered: &[MailboxEntry],
+    ) -> Result<(), OpError> {
+        for entry in delivered {
+            match (&entry.item, entry.item.op()) {
+                (_, Some(op)) => self.ops.deliver(op)?,
+                (Item::Update { update_id, .. }, None) => self.updates.deliver(entry.number, update_id),
+                (_, None) => {}
+            }
+        }
         let deadlines = delivered.iter().filter_map(|entry| match &entry.item {
             Item::TimerFired { deadline, .. } => Some(*deadline),
             Item::ActivityClosed { .. }
@@ -672,14 +686,8 @@ impl Run {
             // What was another run's is one of its own from here on: no two runs draw the same.
             self.random = Random::from_seed(self.started.identity(number).seed);
         }
-        for entry in delivered {
-            match (&entry.item, entry.item.op()) {
-                (_, Some(op)) => self.ops.deliver(op),
-                (Item::Update { update_id, .. }, None) => self.updates.deliver(entry.number, update_id),
-                (_, None) => {}
-            }
-        }
         self.events = delivered.iter().map(MailboxEntry::event).collect();
+        Ok(())
     }
 
     /// What the next read of the clock answers. To look at it is no read.
