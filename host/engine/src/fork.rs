@@ -16,6 +16,7 @@ use crate::failure::{Failure, FailureKind, Outcome};
 use crate::ids::Op;
 use crate::journal::{Code, End, Entry, ExecutionRef, Record, Step};
 use crate::mailbox::Item;
+use crate::ops::end_of_child;
 use crate::payload::Payload;
 use crate::run::JournalSize;
 use crate::time::Timestamp;
@@ -113,7 +114,7 @@ impl ForkPoint {
                 }
             }
             Item::ChildStarted { op, .. } | Item::ChildNotStarted { op, .. } => {
-                if let Some(child) = self.children.get_mut(&(op + 1)) {
+                if let Some(child) = self.children.get_mut(&end_of_child(*op)) {
                     child.start_wanted = false;
                 }
             }
@@ -141,7 +142,7 @@ impl ForkPoint {
     }
 
     fn take_step(&mut self, step: &Step, bytes: usize) {
-        self.step = step.number + 1;
+        self.step = step.number.saturating_add(1);
         self.size.entries += (step.delivered.len() + step.entries.len() + 1) as u64;
         self.size.bytes += bytes as u64;
         for entry in &step.delivered {
@@ -218,7 +219,7 @@ impl ForkPoint {
         if let Some(child) = self.children.get_mut(&op) {
             child.end_wanted = false;
         }
-        if let Some(child) = self.children.get_mut(&(op + 1)).filter(|child| child.started == op) {
+        if let Some(child) = self.children.get_mut(&end_of_child(op)).filter(|child| child.started == op) {
             child.start_wanted = false;
         }
     }

@@ -9,6 +9,7 @@ use crate::journal::{
     Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Position, Record, Started, Step, Terminated,
 };
 use crate::mailbox::{Item, MailboxEntry};
+use crate::ops::end_of_child;
 use crate::payload::Payload;
 use crate::time::Timestamp;
 use crate::updates::{UpdateError, Updates, not_handled};
@@ -637,7 +638,7 @@ impl History {
 
     /// The child whose start has this op: the op of its end, and its type.
     fn child(&self, started: Op) -> (Op, String) {
-        let op = started + 1;
+        let op = end_of_child(started);
         (op, self.names.get(&op).cloned().unwrap_or_default())
     }
 

@@ -53,6 +53,12 @@ pub struct Ops {
     detached: usize,
 }
 
+/// The op of a child's end, from that of its start: it is the one after it. Of what only a damaged journal has, the last
+/// one, which nobody gets to.
+pub fn end_of_child(started: Op) -> Op {
+    started.saturating_add(1)
+}
+
 /// Why a call about an op was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpError {

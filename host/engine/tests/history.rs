@@ -5,8 +5,10 @@ mod support;
 use expect_test::expect;
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::fork::ForkPoint;
 use refrain_engine::history::{History, HistoryEvent, HistoryKind};
 use refrain_engine::journal::{FailedByHost, Position, Record, Terminated};
+use refrain_engine::mailbox::Item;
 
 use support::{START, recorded, since_start, started};
 
@@ -167,4 +169,21 @@ fn a_truncated_log_says_so() {
         })
         .collect();
     assert_eq!(lines, ["xxxxxxxxxxxx", "the rest of "]);
+}
+
+/// Only a damaged journal has such numbers, and people look at it to see what is wrong.
+#[test]
+fn a_journal_whose_numbers_are_the_last_there_are_is_read_all_the_same() {
+    let mut records = records();
+    let Record::Step(step) = &mut records[1] else { panic!("it is a step") };
+    step.number = u64::MAX;
+    step.delivered[0].item =
+        Item::ChildStarted { op: u64::MAX, workflow_id: started().workflow_id, run_id: started().run_id };
+    let mut point = ForkPoint::default();
+    records.iter().take(2).for_each(|record| point.record(record, 0));
+    assert_eq!(point.step, u64::MAX);
+    let told = history(&records, false).into_iter().map(|event| event.kind);
+    let ops =
+        told.filter_map(|kind| if let HistoryKind::ChildStarted { op, .. } = kind { Some(op) } else { None });
+    assert_eq!(ops.collect::<Vec<_>>(), [u64::MAX]);
 }
