@@ -87,7 +87,7 @@ fn with_adapter(module: &[u8]) -> Result<Vec<u8>, String> {
         .and_then(|encoder| {
             encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
         })
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(|encoder| encoder.encode())
         .map_err(|error| format!("{error:#}"))
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn embed(module: &mut Vec<u8>) -> Result<(), String> {
     let mut resolve = Resolve::default();
     let package = resolve.push_group(files).expect("the package needs no other");
     let world = resolve.select_world(&[package], Some(WORLD)).expect("the package has this world");
-    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
+    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8, false)
         .map_err(|error| format!("{error:#}"))
 }
 

@@ -120,7 +120,7 @@ pub(crate) fn http_guest(text: &str) -> Bytes {
     }
     let text = format!("(module {imports} {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})");
     let mut wasm = wat::parse_str(text).unwrap();
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).unwrap();
     wasm.into()
 }
 
@@ -206,7 +206,7 @@ fn module_of_release(text: &str, release: &str) -> Bytes {
     let mut resolve = Resolve::default();
     let package = resolve.push_group(package_files(release).parse().unwrap()).unwrap();
     let world = resolve.select_world(&[package], Some("workflow")).unwrap();
-    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).unwrap();
     wasm.into()
 }
 

@@ -177,3 +177,28 @@ async fn initial_memory_over_the_profiles_limit_is_refused() {
     let refusal = refusal(guest("(func $main) (memory 5000)")).await;
     assert!(refusal.contains("starts with 5000 pages of memory, and an instance may have 4096"), "{refusal}");
 }
+
+/// The reader of worlds followed such packages round and round, until the stack was full and the host gone.
+#[tokio::test]
+async fn a_world_whose_packages_need_each_other_is_refused() {
+    let world = wat::parse_str(
+        r#"(component
+          (type (component
+            (type (component
+              (type (instance (type u32) (export "t" (type (eq 0)))))
+              (import "a:one/x" (instance (type 0)))
+              (alias export 0 "t" (type))
+              (type (instance (alias outer 1 1 (type)) (export "t" (type (eq 0)))))
+              (import "b:two/x" (instance (type 2)))
+              (alias export 1 "t" (type))
+              (type (instance (alias outer 1 3 (type)) (export "t" (type (eq 0)))))
+              (import "a:one/y" (instance (type 4)))))
+            (export "root:root/workflow" (component (type 0)))))
+          (export "workflow" (type 0))
+          (@custom "wit-component-encoding" "\04\00"))"#,
+    )
+    .unwrap();
+    let bytes: String = world.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let refusal = refusal(text(&format!("(module (@custom \"component-type\" \"{bytes}\"))"))).await;
+    assert!(refusal.contains("dependency cycle"), "{refusal}");
+}
