@@ -17,6 +17,7 @@ mod compiler;
 mod debian;
 mod demo;
 mod example;
+mod fuzz;
 mod guests;
 mod host;
 mod languages;
@@ -50,6 +51,9 @@ usage: cargo xtask COMMAND
                                 simulate seeds, 100 if nothing is said, each with drawn clients and faults; a seed that
                                 fails is printed, and happens again the same
   sim --planted [--start S]     plant known bugs, one after the other, and see that the simulation finds each
+  fuzz NAME [--minutes M] [--seed S]
+                                feed a target of tests/fuzz with what is made of its corpus, from another seed each time;
+                                an input that breaks a promise is kept in the corpus
   record [NAME]                 run an example, or all of them, and keep the histories of its runs in tests/replay, which
                                 each later version must replay
   torture [--minutes M] [--seed N]
@@ -87,6 +91,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["languages", "--table"] => languages::print(&ws),
         ["languages", "--write"] => languages::write(&ws),
         ["sim", arguments @ ..] => sim::run(&ws, arguments),
+        ["fuzz", arguments @ ..] => fuzz::run(&ws, arguments),
         ["record"] => record::run(&ws, "all"),
         ["record", name] => record::run(&ws, name),
         ["torture", arguments @ ..] => torture::run(&ws, arguments),

@@ -1,0 +1,235 @@
+//! Components, which whoever may upload one has made: nothing that they are or do may harm the host, and what is let in
+//! makes the same journal each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+use futures::executor::block_on;
+use refrain_engine::failure::Outcome;
+use refrain_engine::guest::{Guest, Guests, Stop};
+use refrain_engine::ids::Digest;
+use refrain_engine::journal::{Started, Surroundings};
+use refrain_engine::limits;
+use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_engine::payload::Payload;
+use refrain_engine::run::{Effect, Query, Run};
+use refrain_sandbox::{Sandbox, SandboxOptions};
+
+use crate::program::program;
+use crate::{draw, mutate};
+use text_guest::COMPLETION;
+
+/// The guests of the sandbox's own tests.
+#[path = "../../../host/sandbox/tests/sandbox/text_guest.rs"]
+#[allow(dead_code, reason = "a part of them is enough here")]
+mod text_guest;
+
+/// The limits of guests here.
+const STEP_BUDGET: Duration = Duration::from_millis(500);
+const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// A program that goes on for ever is left after so many steps.
+const MOST_STEPS: usize = 6;
+
+/// What a text begins with, and a module.
+const TEXT: u8 = b'(';
+const MAGIC: &[u8] = b"\0asm";
+
+/// Uploads what the bytes are, a component or a text of one, or what they say: a drawn program, whole or broken.
+pub fn upload(data: &[u8]) {
+    if data.starts_with(MAGIC) {
+        try_out(Bytes::copy_from_slice(data));
+    } else if data.first() == Some(&TEXT) {
+        if let Ok(text) = std::str::from_utf8(data)
+            && let Ok(binary) = wat::parse_str(text)
+        {
+            try_out(binary.into());
+        }
+    } else if let Ok(upload) = drawn(&mut Unstructured::new(data)) {
+        try_out(upload);
+    }
+}
+
+fn drawn(u: &mut Unstructured<'_>) -> Result<Bytes> {
+    let (knows_wasi, is_broken, as_component) = (u.ratio(1, 3)?, u.ratio(1, 3)?, u.arbitrary()?);
+    let seed = u.arbitrary()?;
+    let text = program(u, COMPLETION, knows_wasi)?;
+    let whole = if knows_wasi { text_guest::preview_1_guest(&text) } else { text_guest::guest(&text) };
+    // The sandbox makes a component of a module that knows WASI by an adapter, which is not here.
+    let whole = if as_component && !knows_wasi { text_guest::component(&whole) } else { whole };
+    if is_broken { Ok(mutate::Choices::from_seed(seed).input(&[whole.to_vec()]).into()) } else { Ok(whole) }
+}
+
+/// A sandbox, and the components that it has let in.
+struct Host {
+    sandbox: Sandbox,
+    components: Arc<Mutex<HashMap<Digest, Bytes>>>,
+}
+
+/// One for all inputs, as they are what a host is given in its life.
+static HOST: LazyLock<Host> = LazyLock::new(|| {
+    let components = Arc::new(Mutex::new(HashMap::<Digest, Bytes>::new()));
+    let options = SandboxOptions {
+        max_instances: Some(16),
+        step_budget: Some(STEP_BUDGET),
+        memory_bytes: Some(MEMORY_BYTES),
+        ..SandboxOptions::default()
+    };
+    let stored = components.clone();
+    let source = Arc::new(move |digest| Ok(lock(&stored).get(&digest).cloned()));
+    Host { sandbox: Sandbox::new(options, source).expect("a sandbox"), components }
+});
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers how many steps were recorded, by all workflows of the upload.
+fn try_out(upload: Bytes) -> usize {
+    let host = &*HOST;
+    let inspected = match block_on(host.sandbox.inspect(upload)) {
+        Ok(inspected) => inspected,
+        Err(refusal) => {
+            assert!(!refusal.to_string().is_empty());
+            return 0;
+        }
+    };
+    let digest = inspected.digest;
+    lock(&host.components).insert(digest, inspected.component);
+    let workflows = inspected.definition.workflows.iter();
+    let steps = workflows.map(|workflow| check(host, digest, &workflow.name)).sum();
+    host.sandbox.forget(digest);
+    lock(&host.components).remove(&digest);
+    assert_eq!(host.sandbox.resident_instances(), 0, "an instance goes with its guest");
+    assert_eq!(host.sandbox.resident_bytes(), 0, "memory goes with its instance");
+    steps
+}
+
+/// Executes a run twice, and replays it. Answers how many steps it has recorded.
+fn check(host: &Host, digest: Digest, workflow: &str) -> usize {
+    let surroundings = Surroundings {
+        environment: vec![("REGION".to_owned(), "eu".to_owned())],
+        arguments: vec!["-v".to_owned()],
+    };
+    let started = Started { digest, workflow: workflow.to_owned(), surroundings, ..draw::started() };
+    let started = Arc::new(started);
+    let [first, second] = [(); 2].map(|()| execute(host, &started));
+    let Some((first, second)) = first.zip(second) else { return 0 };
+    assert_eq!(first.records, second.records, "the same component makes the same journal");
+    assert_eq!(first.stop, second.stop, "and comes to the same end");
+    replay(host, &started, &first);
+    first.records.len()
+}
+
+/// How an execution went.
+struct Executed {
+    records: Vec<Bytes>,
+    /// How it stopped, if not for its owner to go on.
+    stop: Option<String>,
+}
+
+/// Executes a run until it ends or waits for nothing that is there. `None`: its budget of time came to its end, or the
+/// machine's memory, and those belong to no run.
+fn execute(host: &Host, started: &Arc<Started>) -> Option<Executed> {
+    let mut guest = open(host, started.digest);
+    let (mut run, mut records, mut arrivals) = (Box::new(Run::new(started.clone(), 1)), Vec::new(), 0);
+    loop {
+        let (back, stop) = block_on(guest.run(run));
+        run = back;
+        match stop {
+            Stop::Budget | Stop::Unavailable(_) => return None,
+            Stop::Wait | Stop::Finished => {}
+            stop => return Some(Executed { records, stop: Some(format!("{stop:?}")) }),
+        }
+        let closed = run.close_step().expect("a live step has ended");
+        records.push(closed.record);
+        if closed.completion.is_some() || records.len() == MOST_STEPS {
+            return Some(Executed { records, stop: None });
+        }
+        let mut latest = run.time();
+        for item in
+            closed.effects.iter().flat_map(ends).chain([Item::CancelRequest { reason: "r".to_owned() }])
+        {
+            if let Item::TimerFired { deadline, .. } = &item {
+                latest = latest.max(*deadline);
+            }
+            arrivals += 1;
+            run.push(MailboxEntry { number: arrivals, at: latest, item });
+        }
+        if !run.can_resume() {
+            return Some(Executed { records, stop: None });
+        }
+        run.resume(latest);
+    }
+}
+
+/// What becomes of what a step has started.
+fn ends(effect: &Effect) -> Vec<Item> {
+    let completed = || Outcome::Completed(Payload::json("[1,2]"));
+    match effect {
+        Effect::StartTimer { op, deadline, .. } => vec![Item::TimerFired { op: *op, deadline: *deadline }],
+        Effect::StartActivity { op, .. } => {
+            vec![Item::ActivityClosed { op: *op, outcome: completed(), attempt: 1, started_at: None }]
+        }
+        Effect::StartChild { started, finished, .. } => {
+            let (workflow_id, run_id) = (draw::started().workflow_id, draw::started().run_id);
+            vec![
+                Item::ChildStarted { op: *started, workflow_id, run_id },
+                Item::ChildClosed { op: *finished, outcome: completed() },
+            ]
+        }
+        Effect::Signal { op, .. } | Effect::RequestCancel { op, .. } => {
+            vec![Item::Sent { op: *op, outcome: completed() }]
+        }
+        Effect::CancelTimer { .. }
+        | Effect::CancelActivity { .. }
+        | Effect::CancelChild { .. }
+        | Effect::Update { .. }
+        | Effect::Detach { .. } => Vec::new(),
+    }
+}
+
+/// Replays what was recorded, as a run that goes on and as one that is asked something.
+fn replay(host: &Host, started: &Arc<Started>, executed: &Executed) {
+    if executed.records.is_empty() {
+        return;
+    }
+    let run = Run::replay(started.clone(), executed.records.clone(), started.digest, 2);
+    let (mut run, stop) = block_on(open(host, started.digest).run(Box::new(run.expect("it was encoded"))));
+    match stop {
+        Stop::Wait | Stop::Finished => assert_eq!(run.close_step(), None, "a replay records nothing"),
+        Stop::Budget | Stop::Unavailable(_) => {}
+        stop => panic!("what was recorded does not replay: {stop:?}"),
+    }
+    let query = Query { name: "q".to_owned(), input: Payload::null() };
+    let run = Run::query(started.clone(), executed.records.clone(), started.digest, 2, query);
+    let (_, stop) = block_on(open(host, started.digest).run(Box::new(run.expect("it was encoded"))));
+    assert!(!matches!(stop, Stop::Wait | Stop::Finished), "a run that is asked neither waits nor ends");
+}
+
+fn open(host: &Host, digest: Digest) -> Box<dyn Guest> {
+    block_on(host.sandbox.open(digest, limits::CURRENT)).expect("what was let in can be opened")
+}
+
+#[cfg(test)]
+mod tests {
+    use refrain_engine::random::Random;
+
+    use super::*;
+
+    /// A target whose inputs are all refused would find nothing.
+    #[test]
+    fn programs_are_let_in_and_make_steps() {
+        let steps = |seed| {
+            let bytes = Random::from_seed([seed; 32]).bytes(600);
+            program(&mut Unstructured::new(&bytes), COMPLETION, false)
+                .map_or(0, |text| try_out(text_guest::guest(&text)))
+        };
+        let steps: Vec<usize> = (0..40).map(steps).collect();
+        let [some, several] = [0, 1].map(|least| steps.iter().filter(|steps| **steps > least).count());
+        assert!(some >= 10 && several >= 5, "steps of the programs: {steps:?}");
+    }
+}
