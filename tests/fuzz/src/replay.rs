@@ -130,7 +130,7 @@ fn follow(started: &Arc<Started>, records: &[Bytes], program: &[Call]) {
                 drop(mismatch.to_string());
                 break;
             }
-            Err(Halt::Limit(_) | Halt::Misuse(_) | Halt::Answered(_)) => break,
+            Err(Halt::Limit(_) | Halt::Misuse(_) | Halt::Answered(_) | Halt::Reached) => break,
         }
     }
     run.trapped("a trap");
@@ -222,7 +222,7 @@ impl Life {
                 // Nothing of the step is recorded.
                 Err(Halt::Limit(_) | Halt::Misuse(_)) => return Ok(()),
                 Err(Halt::Mismatch(mismatch)) => panic!("a live run differs from its journal: {mismatch}"),
-                Err(Halt::Answered(_)) => panic!("nobody has asked"),
+                Err(Halt::Answered(_) | Halt::Reached) => panic!("nobody has asked"),
             }
         }
         Ok(())
