@@ -64,6 +64,15 @@ pub(crate) struct Backend {
     pub(crate) key: String,
 }
 
+/// How code is compiled and where instances are: see [`crate::SandboxOptions::building`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Building {
+    /// The compiler does not optimize: it is another code generator for the same code.
+    pub unoptimized: bool,
+    /// Each instance is made for itself, and none comes from the pool.
+    pub unpooled: bool,
+}
+
 /// The engines of one profile.
 pub(crate) struct Backends {
     pub(crate) profile: &'static Profile,
@@ -74,19 +83,22 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
-    /// Makes the engines for this profile, with a pool of at most so many slots. A pool that the machine
-    /// refuses is halved until it fits.
-    pub(crate) fn new(profile: &'static Profile, max_instances: usize) -> Result<Self> {
-        let mut config = deterministic(profile);
+    /// Makes the engines for this profile, which compile so, with a pool of at most so many slots if there is to be one.
+    /// A pool that the machine refuses is halved until it fits.
+    pub(crate) fn new(profile: &'static Profile, max_instances: usize, building: Building) -> Result<Self> {
+        let mut config = deterministic(profile, building);
         // Address space for what a memory may grow to and no more: memories never move, and many fit where
         // address space is limited.
         let reservation = profile.memory_bytes as u64;
         config.memory_reservation(reservation).memory_reservation_for_growth(0).memory_guard_size(0);
         let plain = Backend::new(profile, "plain", &config)?;
 
+        if building.unpooled {
+            return Ok(Self { profile, pooled: None, plain, max_instances });
+        }
         let mut slots = u32::try_from(max_instances).unwrap_or(u32::MAX);
         while slots >= SMALLEST_POOL {
-            let mut config = deterministic(profile);
+            let mut config = deterministic(profile, building);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(profile, slots)));
             match Backend::new(profile, "pooled", &config) {
                 Ok(pooled) => {
@@ -133,7 +145,7 @@ impl Backend {
 
 /// What a guest can notice, and what makes it stoppable. Threads are not there at all: wasmtime is compiled
 /// without them.
-fn deterministic(profile: &Profile) -> Config {
+fn deterministic(profile: &Profile, building: Building) -> Config {
     let mut config = Config::new();
     config
         .cranelift_nan_canonicalization(true)
@@ -147,7 +159,7 @@ fn deterministic(profile: &Profile) -> Config {
         .epoch_interruption(true)
         // One call at a time: concurrency would cost each call about 100 ns.
         .concurrency_support(false)
-        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_opt_level(if building.unoptimized { OptLevel::None } else { OptLevel::Speed })
         .memory_init_cow(true)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);

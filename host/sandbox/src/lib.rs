@@ -56,6 +56,7 @@ pub use crate::definition::{
     Definition, MAX_DEFINITION_BYTES, MAX_DOC_BYTES, MAX_MESSAGE_TYPES, MAX_SCHEMA_BYTES, MAX_WORKFLOWS,
 };
 pub use crate::encode::MAX_COMPONENT_BYTES;
+pub use crate::engine::Building;
 pub use crate::inspect::Inspected;
 pub use crate::library::ComponentSource;
 pub use crate::refusal::{Refusal, RefusedImport};
@@ -96,6 +97,9 @@ pub struct SandboxOptions {
     /// Whether the host has activities `http.request` that reach anybody. If not, a component that imports `wasi:http` is
     /// refused when it is uploaded; those that are here already execute as ever.
     pub http: bool,
+    /// How code is compiled and where instances are. The default is the fastest; the others are there to see that a guest
+    /// cannot tell.
+    pub building: Building,
 }
 
 /// Why there is no sandbox.
@@ -139,7 +143,8 @@ impl Sandbox {
     pub fn new(options: SandboxOptions, source: ComponentSource) -> Result<Self, SandboxError> {
         let wasmtime = |error: wasmtime::Error| SandboxError::Wasmtime(format!("{error:#}"));
         let max_instances = options.max_instances.unwrap_or_else(machine::max_instances);
-        let backends = Backends::new(limits::CURRENT, max_instances + SPARE_INSTANCES).map_err(wasmtime)?;
+        let backends = Backends::new(limits::CURRENT, max_instances + SPARE_INSTANCES, options.building);
+        let backends = backends.map_err(wasmtime)?;
         let compiled = options.cache_dir.map(|directory| {
             let keys: Vec<_> = backends.all().map(|backend| backend.key.as_str()).collect();
             CompiledCode::open(directory.clone(), &keys)

@@ -246,10 +246,11 @@ mod tests {
     use refrain_engine::limits;
 
     use super::*;
+    use crate::engine::Building;
 
     #[test]
     fn runs_do_not_wait_for_uploads() {
-        let backends = Backends::new(limits::CURRENT, 1).unwrap();
+        let backends = Backends::new(limits::CURRENT, 1, Building::default()).unwrap();
         let source: ComponentSource = Arc::new(|_| Ok(None));
         let library = Library::new(Loader { backends, compiled: None, source, has_http: false }).unwrap();
         let (finish, finished) = mpsc::channel::<()>();

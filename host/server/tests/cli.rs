@@ -401,56 +401,63 @@ fn help_says_what_a_command_does_and_shows_examples() {
         (
             &["component", "check", "--help"],
             expect![[r#"
-            Replay the open runs of a component with other code, before it is uploaded or they are moved.
+                Replay the open runs of a component with other code, before it is uploaded or they are moved.
 
-            Nothing changes, and the runs go on meanwhile. Each run's journal is replayed in an instance of its
-            own: it is identical (every call), compatible (the same commands and markers, other reads), or it
-            says where the code differs. With --histories the runs that are recorded in files are replayed too,
-            here; and alone, without a host, where no component's name is given.
+                Nothing changes, and the runs go on meanwhile. Each run's journal is replayed in an instance of its
+                own: it is identical (every call), compatible (the same commands and markers, other reads), or it
+                says where the code differs. With --histories the runs that are recorded in files are replayed too,
+                here; and alone, without a host, where no component's name is given. With --scenarios the component
+                itself is looked at: each scenario is played on hosts that it cannot tell apart (code that another
+                compiler made of it, other memory, a replay before each step), and must leave the same journals,
+                byte for byte.
 
-            Usage: refrain component check [OPTIONS] NAME <FILE|--version N>
-                   refrain component check [OPTIONS] [NAME] FILE --histories FOLDER
+                Usage: refrain component check [OPTIONS] NAME <FILE|--version N>
+                       refrain component check [OPTIONS] [NAME] FILE [--histories FOLDER] [--scenarios FOLDER]
 
-            Arguments:
-              <NAME>
-                      The component's name
+                Arguments:
+                  <NAME>
+                          The component's name
 
-              [FILE]
-                      The .wasm file: a component, or a core module that carries its WIT world
+                  [FILE]
+                          The .wasm file: a component, or a core module that carries its WIT world
 
-            Options:
-                  --version <N>
-                      A version of the component, instead of a file
+                Options:
+                      --version <N>
+                          A version of the component, instead of a file
 
-                  --histories <FILE|FOLDER>
-                      Files of histories, and folders of them, as of `refrain replay`; can be given again
+                      --histories <FILE|FOLDER>
+                          Files of histories, and folders of them, as of `refrain replay`; can be given again
 
-                  --sample <N>
-                      So many runs at most, evenly over all of them
+                      --scenarios <FILE|FOLDER>
+                          Files of scenarios, and folders of them, as of `refrain test`; can be given again
 
-                  --json
-                      Print JSON: what the host answered, one line for each answer or event
+                      --json
+                          Print JSON: what the host answered, one line for each answer or event
 
-                  --run-id <RUN_ID>
-                      Only this run, by its run id; can be given again
+                      --sample <N>
+                          So many runs at most, evenly over all of them
 
-                  --workflow <TYPE>
-                      Only runs of this workflow type
+                      --run-id <RUN_ID>
+                          Only this run, by its run id; can be given again
 
-                  --from-version <N>
-                      Only runs that this version executes
+                      --workflow <TYPE>
+                          Only runs of this workflow type
 
-              -h, --help
-                      Print help (see a summary with '-h')
+                      --from-version <N>
+                          Only runs that this version executes
 
-            Examples:
-              refrain component check shop target/wasm32-unknown-unknown/release/shop.wasm
-              refrain component check shop new.wasm --sample 100 --json
-              refrain component check shop --version 3 --from-version 2
-              refrain component check new.wasm --histories tests/histories
+                  -h, --help
+                          Print help (see a summary with '-h')
 
-            It exits with 8 if runs would not go on with the code, for CI.
-        "#]],
+                Examples:
+                  refrain component check shop target/wasm32-unknown-unknown/release/shop.wasm
+                  refrain component check shop new.wasm --sample 100 --json
+                  refrain component check shop --version 3 --from-version 2
+                  refrain component check new.wasm --histories tests/histories
+                  refrain component check new.wasm --scenarios scenarios
+
+                It exits with 8 if runs would not go on with the code, or if it is not deterministic, for CI.
+            "#]],
         ),
         (
             &["workflow", "export", "--help"],

@@ -40,13 +40,21 @@ impl Code {
     /// # Errors
     /// When code cannot be executed here, or the directory not be used.
     pub fn new(cache: Option<PathBuf>) -> Result<Self, CodeError> {
+        Self::with(SandboxOptions { cache_dir: cache, ..SandboxOptions::default() })
+    }
+
+    /// As [`new`](Self::new), in a sandbox with these options.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(options: SandboxOptions) -> Result<Self, CodeError> {
         let bytes: Arc<Mutex<HashMap<Digest, Bytes>>> = Arc::default();
         let held = Arc::clone(&bytes);
         let source: ComponentSource = Arc::new(move |digest| -> io::Result<Option<Bytes>> {
             Ok(held.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned())
         });
         // A test says what answers `http.request`, so a component may ask for it.
-        let options = SandboxOptions { cache_dir: cache, http: true, ..SandboxOptions::default() };
+        let options = SandboxOptions { http: true, ..options };
         let sandbox = Sandbox::new(options, source)?;
         Ok(Self { guests: Arc::new(sandbox.clone()), components: Vec::new(), sandbox: Some(sandbox), bytes })
     }

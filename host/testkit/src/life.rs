@@ -268,6 +268,23 @@ impl Life {
         }
     }
 
+    /// A run's journal, as `refrain workflow export` writes it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn export(&self, id: &str, run_id: Option<RunId>) -> Result<Vec<u8>, TestError> {
+        let target = Target { run_id, ..target(id)? };
+        let (mut text, mut rest) =
+            (Vec::new(), Some(self.runtime.export(&Namespace::default(), &target, false).await?));
+        while let Some(export) = rest.take() {
+            if let Some((lines, more)) = export.next().await? {
+                text.extend(lines);
+                rest = Some(more);
+            }
+        }
+        Ok(text)
+    }
+
     /// What is left of the test's time.
     fn left(&self) -> Duration {
         self.limit.saturating_sub(self.elapsed())

@@ -138,3 +138,52 @@ async fn a_file_of_no_scenarios_is_refused_with_its_place_and_the_remedy() -> Re
     ensure!(code == Some(2) && words.contains("no scenario has \"b\" in its name"), "{words}");
     Ok(())
 }
+
+/// What real plugins do is done on each host: the archive of the first is in the way of the second. That is no fault of the
+/// component's, and looks like one.
+const BACKUP: &str = r#"
+[plugins.fs.directories]
+source = { path = "SOURCE" }
+target = { path = "TARGET", writable = true }
+
+[activities]
+"fs.list" = { real = true }
+"fs.hash" = { real = true }
+"fs.archive" = { real = true }
+"fs.verify_archive" = { real = true }
+"fs.rename" = { real = true }
+"fs.remove" = { real = true }
+"fs.write" = { real = true }
+
+[[scenario]]
+name = "a backup"
+workflow = "backup"
+input = { source = "source", target = "target", archive = "b.tar" }
+"#;
+
+#[tokio::test]
+async fn a_component_is_deterministic_on_hosts_that_it_cannot_tell_apart() -> Result<()> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let (scenarios, component) = (examples.join("order-saga/scenarios"), guest_path("order-saga")?);
+    let check = ["component", "check", path(&component)?, "--scenarios", path(&scenarios)?];
+    let (code, words) = alone(&check).await?;
+    ensure!(code == Some(0) && words.contains("3 scenarios the same everywhere, 0 not"), "{words}");
+    ensure!(words.contains("unoptimized code") && words.contains("a replay before each step"), "{words}");
+
+    let folder = TempDir::new()?;
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    for directory in [&source, &target] {
+        fs::create_dir(directory)?;
+    }
+    let file = folder.path().join("backup.toml");
+    fs::write(&file, BACKUP.replace("SOURCE", path(&source)?).replace("TARGET", path(&target)?))?;
+    let backup = guest_path("backup")?;
+    let (code, words) = alone(&["component", "check", path(&backup)?, "--scenarios", path(&file)?]).await?;
+    ensure!(code == Some(8) && words.contains("DIFFERS   a backup"), "{words}");
+    ensure!(words.contains("with unoptimized code") && words.contains("AlreadyExists"), "{words}");
+
+    fs::write(&file, "[[scenario]]\nname = \"a\"\nworkflow = \"none\"\n")?;
+    let (code, words) = alone(&["component", "check", path(&backup)?, "--scenarios", path(&file)?]).await?;
+    ensure!(code == Some(8) && words.contains("it cannot be played"), "{words}");
+    Ok(())
+}

@@ -12,6 +12,7 @@ mod activity_reset;
 mod activity_unpause;
 mod activity_update_options;
 mod bench;
+mod certify;
 mod component_activate;
 mod component_check;
 mod component_delete;

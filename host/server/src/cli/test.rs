@@ -158,7 +158,8 @@ impl Test {
         let code = Code::new(cache.map(|own| own.join(COMPILED)));
         let code = code.map_err(|error| CliError::failed(error.to_string()))?;
         let (mut suites, mut compiled) = (Vec::new(), BTreeMap::new());
-        for path in self.files()? {
+        let paths = if self.paths.is_empty() { vec![PathBuf::from(FOLDER)] } else { self.paths.clone() };
+        for path in scenario_files(&paths)? {
             let suite = Suite::open(&path, default.as_ref(), &code, &mut compiled);
             suites.push(suite.map_err(|error| CliError::usage(error.to_string()))?);
         }
@@ -212,32 +213,31 @@ impl Test {
         }
         Ok(Some((manifest.name.clone(), manifest.component.clone())))
     }
+}
 
-    /// The files of scenarios, in order.
-    fn files(&self) -> Result<Vec<PathBuf>, CliError> {
-        let paths = if self.paths.is_empty() { vec![PathBuf::from(FOLDER)] } else { self.paths.clone() };
-        let mut files = Vec::new();
-        for path in paths {
-            let unreadable = |error| CliError::usage(format!("cannot read {}: {error}", path.display()));
-            if !fs::metadata(&path).map_err(unreadable)?.is_dir() {
-                files.push(path);
-                continue;
-            }
-            let mut found = Vec::new();
-            for entry in fs::read_dir(&path).map_err(unreadable)? {
-                let entry = entry.map_err(unreadable)?.path();
-                if entry.extension().is_some_and(|extension| extension == "toml") {
-                    found.push(entry);
-                }
-            }
-            if found.is_empty() {
-                return Err(CliError::usage(format!("{} has no .toml file of scenarios", path.display())));
-            }
-            found.sort();
-            files.extend(found);
+/// The files of scenarios that these paths mean, in order: of a folder those that end in .toml.
+pub(super) fn scenario_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let unreadable = |error| CliError::usage(format!("cannot read {}: {error}", path.display()));
+        if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+            files.push(path.clone());
+            continue;
         }
-        Ok(files)
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?.path();
+            if entry.extension().is_some_and(|extension| extension == "toml") {
+                found.push(entry);
+            }
+        }
+        if found.is_empty() {
+            return Err(CliError::usage(format!("{} has no .toml file of scenarios", path.display())));
+        }
+        found.sort();
+        files.extend(found);
     }
+    Ok(files)
 }
 
 fn print(out: Output, line: &Line<'_>) {

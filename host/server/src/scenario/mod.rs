@@ -7,10 +7,12 @@
 //! | `play` | a scenario on a host in virtual time: what is observed |
 //! | `expect` | what is observed beside what was expected |
 //! | [`suite`] | many scenarios: seeds, crashes, snapshots |
+//! | [`certify`] | whether a component is deterministic: scenarios on hosts that it cannot tell apart |
 //!
 //! The host is `refrain-testkit`'s. Nothing here knows a terminal.
 
 mod answers;
+pub mod certify;
 mod expect;
 pub mod file;
 mod play;

@@ -39,7 +39,7 @@ pub struct Suite {
     pub path: PathBuf,
     /// What is in it.
     pub file: ScenarioFile,
-    code: Code,
+    pub(super) code: Code,
 }
 
 /// What became of a scenario.
