@@ -15,7 +15,7 @@ use crate::wire::Status;
 pub enum Exit {
     /// All went well.
     Ok = 0,
-    /// The workflow ended, but did not complete; or the update was rejected or failed.
+    /// The workflow ended, but did not complete; or the update was rejected or failed; or a scenario failed.
     NotCompleted = 1,
     /// The command line, a file that it names, or the configuration is not right.
     Usage = 2,
@@ -30,7 +30,7 @@ pub enum Exit {
     /// The host cannot start: its address or its data directory is not to be had.
     CannotStart = 7,
     /// Open runs, or runs that histories record, would not go on with a component, or it could not be told whether they
-    /// would.
+    /// would; or a component is not deterministic.
     Diverges = 8,
     /// The host's store failed, and the host ended. Nothing that was acknowledged is lost.
     StoreFailed = 70,
@@ -43,7 +43,8 @@ impl Exit {
     pub const HELP: &'static str = "\
 Exit codes:
   0  all went well
-  1  the workflow ended, but failed, was canceled, was terminated or timed out; or the update was rejected or failed
+  1  the workflow ended, but failed, was canceled, was terminated or timed out; or the update was rejected or failed;
+     or, of test, a scenario failed
   2  the command line, a file that it names, or the configuration is not right
   3  the host refused the request
   4  no host answers
@@ -51,7 +52,7 @@ Exit codes:
   6  the workflow had not ended when the time was over, or the update had not come so far
   7  server: cannot start, its address or its data directory is not to be had
   8  component check, push --move-running and move, and replay: there are runs that the component would not go on
-     with, or that could not be tried
+     with, or that could not be tried; or it is not deterministic
   70 server: the store failed; start again, nothing that was acknowledged is lost
   130  interrupted; a workflow that was waited for goes on
   130, 143  server: ended at once by a second signal";
