@@ -116,10 +116,6 @@ fn text(payload: &Payload) -> String {
     String::from_utf8(payload.data.to_vec()).expect("JSON")
 }
 
-fn check(actual: &str, expected: Expect) {
-    expected.assert_eq(actual);
-}
-
 #[test]
 fn a_year_of_reminders_passes_in_no_time() {
     let reminded = Arc::new(AtomicU32::new(0));
@@ -151,15 +147,13 @@ fn an_activity_fails_and_is_retried_as_its_policy_says() {
     });
     let history = history.expect("a history");
     assert_eq!(calls(&history), ["activity charge 42"]);
-    check(
-        &transcript(&history),
-        expect![[r#"
+    expect![[r#"
             +0s          workflow-started       pay 42
             +0s          activity-scheduled     #1 charge 42
             +3s          activity-completed     #1 charge → "receipt for 42"
             +3s          workflow-completed     → "receipt for 42"
-        "#]],
-    );
+    "#]]
+    .assert_eq(&transcript(&history));
 }
 
 #[test]
@@ -184,7 +178,7 @@ fn what_does_not_end_is_told_with_what_it_waits_for() {
             host.start(workflow, "w", &1).await?;
             host.result("w").await
         });
-        check(&error.expect_err("no end").to_string(), expected);
+        expected.assert_eq(&error.expect_err("no end").to_string());
     }
 }
 

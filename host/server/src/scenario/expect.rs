@@ -54,14 +54,14 @@ fn outcome(expected: &Expected, observed: &Observed, found: &mut Vec<Unexpected>
             Ok(payload) if value(payload).as_ref() == Some(&result) => {}
             Ok(payload) => found.push(Unexpected::differs("result", &pretty(&result), &shown(payload))),
             Err(failure) => {
-                found.push(Unexpected::new("result", format!("it {} with {failure}", ended.status.as_str())))
+                found.push(Unexpected::new("result", format!("it {} with {failure}", ended.status.as_str())));
             }
         }
     }
     if failure.is_some() || message.is_some() {
         match &ended.outcome {
             Ok(result) => {
-                found.push(Unexpected::new("failure", format!("it completed with {}", text(result))))
+                found.push(Unexpected::new("failure", format!("it completed with {}", text(result))));
             }
             Err(observed) => found.extend(failed(failure.as_deref(), message.as_deref(), observed)),
         }

@@ -156,8 +156,9 @@ pub fn run(suites: &[Suite], options: &Options, mut tell: impl FnMut(Report)) {
         for _ in 0..options.jobs.clamp(1, all.len().max(1)) {
             let (all, next, done) = (&all, &next, done.clone());
             scope.spawn(move || {
-                while let Some((suite, scenario)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let index = all.iter().position(|(_, other)| std::ptr::eq(*other, *scenario));
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((suite, scenario)) = all.get(index) else { break };
                     // Nobody hears it when the command has ended.
                     let _unheard = done.send((index, report(suite, scenario, options)));
                 }
@@ -168,7 +169,7 @@ pub fn run(suites: &[Suite], options: &Options, mut tell: impl FnMut(Report)) {
         let mut told = 0;
         for (index, report) in reports {
             waiting.insert(index, report);
-            while let Some(report) = waiting.remove(&Some(told)) {
+            while let Some(report) = waiting.remove(&told) {
                 tell(report);
                 told += 1;
             }
