@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use refrain_engine::call::{ActivityCommand, ActivityOptions, Completion, Interest, Read, Reply};
 use refrain_engine::definition::{OnTrap, WorkflowDefinition};
 use refrain_engine::failure::Outcome;
