@@ -158,6 +158,12 @@ impl Test {
         let code = Code::new(cache.map(|own| own.join(COMPILED)));
         let code = code.map_err(|error| CliError::failed(error.to_string()))?;
         let (mut suites, mut compiled) = (Vec::new(), BTreeMap::new());
+        if self.paths.is_empty() && !Path::new(FOLDER).exists() {
+            return Err(CliError::usage(format!(
+                "there is no folder {FOLDER} here: name files of scenarios, or folders of them; `refrain new` makes a \
+                 project with one"
+            )));
+        }
         let paths = if self.paths.is_empty() { vec![PathBuf::from(FOLDER)] } else { self.paths.clone() };
         for path in scenario_files(&paths)? {
             let suite = Suite::open(&path, default.as_ref(), &code, &mut compiled);

@@ -144,17 +144,17 @@ fn journals(suite: &Suite, scenario: &Scenario, variant: &Variant) -> Journals {
     let host: TestHost = play.host(scenario.seed)?;
     let mut host = if variant.evicts { host.evicting() } else { host };
     let played = host.live(async |life: Life| {
-        let played = play.play(life.clone()).await;
+        let ended = play.play(life.clone()).await?.ended;
         let mut journals = BTreeMap::new();
         for run in life.runs().await? {
             let id = run.workflow_id.to_string();
             let journal = life.export(&id, Some(run.run_id)).await?;
             journals.insert(format!("{id} {}", run.run_id), String::from_utf8_lossy(&journal).into_owned());
         }
-        match played {
+        match ended {
             Err(TestError::Stuck { ref state, .. }) if !state.contains(STACK_OVERFLOW) => Ok(journals),
             // One that does not end has a journal like any other, unless its code could not go on.
-            played => played.map(|_| journals),
+            ended => ended.map(|_| journals),
         }
     });
     played.map_err(|error| error.to_string())

@@ -2,12 +2,15 @@
 
 use refrain_engine::failure::Failure;
 use refrain_engine::payload::Payload;
-use refrain_testkit::{length, text};
+use refrain_testkit::{Ended, length, text};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::file::{Event, Expected, Scenario, given};
-use super::play::Observed;
+use super::play::{Happened, Observed};
+
+/// What is unexpected of an execution that does not end.
+pub(super) const ENDLESS: &str = "the execution";
 
 /// Something that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +34,26 @@ impl Unexpected {
 /// All that is not as expected, but for the history.
 pub(super) fn unexpected(scenario: &Scenario, observed: &Observed) -> Vec<Unexpected> {
     let mut found = Vec::new();
-    outcome(&scenario.expect, observed, &mut found);
-    asked(scenario, observed, &mut found);
-    if let Some(expected) = scenario.expect.elapsed
-        && expected != observed.elapsed
-    {
-        found.push(Unexpected::differs("elapsed", &length(expected), &length(observed.elapsed)));
-    }
-    for (index, (event, answer)) in scenario.events.iter().zip(&observed.answers).enumerate() {
-        if let Some(answer) = answer {
-            found.extend(answered(index, event, answer));
+    match &observed.ended {
+        Ok(ended) => {
+            outcome(&scenario.expect, ended, &mut found);
+            asked(scenario, observed, &mut found);
+            if let Some(expected) = scenario.expect.elapsed
+                && expected != observed.elapsed
+            {
+                found.push(Unexpected::differs("elapsed", &length(expected), &length(observed.elapsed)));
+            }
         }
+        Err(why) => found.push(Unexpected::new(ENDLESS, why.to_string())),
+    }
+    for (index, (event, happened)) in scenario.events.iter().zip(&observed.events).enumerate() {
+        found.extend(happened_otherwise(index, event, happened));
     }
     found
 }
 
-fn outcome(expected: &Expected, observed: &Observed, found: &mut Vec<Unexpected>) {
+fn outcome(expected: &Expected, ended: &Ended, found: &mut Vec<Unexpected>) {
     let Expected { result, result_json, failure, message, status, .. } = expected;
-    let ended = &observed.ended;
     if let Some(result) = given(result, result_json) {
         match &ended.outcome {
             Ok(payload) if value(payload).as_ref() == Some(&result) => {}
@@ -80,10 +85,12 @@ fn outcome(expected: &Expected, observed: &Observed, found: &mut Vec<Unexpected>
 
 fn failed(kind: Option<&str>, message: Option<&str>, observed: &Failure) -> Option<Unexpected> {
     let wrong_type = kind.is_some_and(|kind| kind != observed.error_type);
-    let wrong_message = message.is_some_and(|message| !observed.message.contains(message));
+    // All causes are told, so that any of them can be asked for.
+    let told = observed.to_string();
+    let wrong_message = message.is_some_and(|message| !told.contains(message));
     (wrong_type || wrong_message).then(|| {
         let expected = [kind, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-        Unexpected::differs("failure", &expected, &format!("{}: {}", observed.error_type, observed.message))
+        Unexpected::differs("failure", &expected, &format!("{}: {told}", observed.error_type))
     })
 }
 
@@ -127,17 +134,21 @@ fn begins(call: &str, expected: &str) -> bool {
     call.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
-/// The answer to a query or an update.
-fn answered(index: usize, event: &Event, answer: &Result<Payload, Failure>) -> Option<Unexpected> {
-    let name = event.query.as_ref().or(event.update.as_ref())?;
-    let what = format!("events[{index}], the answer to {name}");
+fn happened_otherwise(index: usize, event: &Event, happened: &Happened) -> Option<Unexpected> {
+    let what = event.describe(index);
+    let answer = match happened {
+        Happened::Taken => return None,
+        Happened::Refused(why) => return Some(Unexpected::new(what, format!("it is refused: {why}"))),
+        Happened::Answered(answer) => answer,
+    };
     let expected = given(&event.answer, &event.answer_json);
     match (answer, expected, &event.failure) {
         (Ok(payload), Some(expected), _) if value(payload).as_ref() != Some(&expected) => {
             Some(Unexpected::differs(&what, &pretty(&expected), &shown(payload)))
         }
         (Ok(payload), _, Some(failure)) => {
-            Some(Unexpected::new(what, format!("it is {}, and not a failure {failure}", text(payload))))
+            let details = format!("it is answered with {}, and not with a failure {failure}", text(payload));
+            Some(Unexpected::new(what, details))
         }
         (Ok(_), _, None) => None,
         (Err(failure), _, Some(expected)) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use refrain_engine::time::Timestamp;
-use refrain_testkit::{BEGINNING, TIME_LIMIT};
+use refrain_testkit::{BEGINNING, length};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -56,9 +56,9 @@ pub struct Scenario {
     /// When it begins.
     #[serde(default = "default_beginning", deserialize_with = "moment")]
     pub begins: Timestamp,
-    /// After how much virtual time it is given up.
-    #[serde(default = "default_limit", deserialize_with = "config::duration")]
-    pub time_limit: Duration,
+    /// After how much virtual time it is given up. Ten years unless given, and sooner when it goes on and on.
+    #[serde(default, deserialize_with = "length_if_given")]
+    pub time_limit: Option<Duration>,
     /// Environment variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -159,7 +159,7 @@ pub struct Expected {
     pub result_json: Option<JsonText>,
     /// It fails with an error of this type.
     pub failure: Option<String>,
-    /// The failure's message has this in it.
+    /// The failure's message, or that of one of its causes, has this in it.
     pub message: Option<String>,
     /// How it ends: `completed`, `failed`, `canceled`, `terminated` or `timed-out`.
     pub status: Option<String>,
@@ -180,10 +180,6 @@ fn default_id() -> String {
 
 fn default_beginning() -> Timestamp {
     BEGINNING
-}
-
-fn default_limit() -> Duration {
-    TIME_LIMIT
 }
 
 impl ScenarioFile {
@@ -230,6 +226,24 @@ impl Scenario {
 }
 
 impl Event {
+    /// Which one it is, for people: `events[1], signal decide at 3h`.
+    pub(super) fn describe(&self, index: usize) -> String {
+        let kinds = [
+            ("signal", &self.signal),
+            ("query", &self.query),
+            ("update", &self.update),
+            ("cancel", &self.cancel),
+            ("terminate", &self.terminate),
+        ];
+        let what = kinds.into_iter().find_map(|(kind, value)| Some((kind, value.as_ref()?)));
+        let what = match what {
+            Some((kind @ ("signal" | "query" | "update"), name)) => format!("{kind} {name}"),
+            Some((kind, _)) => kind.to_owned(),
+            None => "an event".to_owned(),
+        };
+        format!("events[{index}], {what} at {}", length(self.at))
+    }
+
     fn check(&self) -> Result<(), String> {
         let kinds = [&self.signal, &self.query, &self.update, &self.cancel, &self.terminate];
         if kinds.iter().filter(|kind| kind.is_some()).count() != 1 {

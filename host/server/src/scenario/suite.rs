@@ -13,7 +13,7 @@ use refrain_testkit::{Code, CodeError, TestError, crash_everywhere};
 
 use super::answers::Unanswered;
 pub use super::expect::Unexpected;
-use super::expect::{diff, unexpected};
+use super::expect::{ENDLESS, diff, unexpected};
 use super::file::{Scenario, ScenarioFile};
 use super::play::{Essence, Observed, Play};
 use crate::config::toml_key;
@@ -203,20 +203,19 @@ fn judge(suite: &Suite, scenario: &Scenario, options: &Options, report: &mut Rep
     let play = Play { file: &suite.file, scenario, code: &suite.code, unanswered: unanswered.clone() };
     for seed in scenario.seed..scenario.seed.saturating_add(options.seeds.max(1)) {
         let observed = play.host(seed)?.live(async |life| play.play(life).await);
-        let mut found = Vec::new();
-        match observed {
-            Ok(observed) => {
-                found = unexpected(scenario, &observed);
-                if seed == scenario.seed {
-                    report.virtual_time = observed.elapsed;
-                    found.extend(compare_history(suite, scenario, &observed, options.bless, report)?);
-                }
+        let observed = observed.map_err(|error| error.to_string())?;
+        let mut found = unexpected(scenario, &observed);
+        if seed == scenario.seed {
+            report.virtual_time = observed.elapsed;
+            if observed.ended.is_ok() {
+                found.extend(compare_history(suite, scenario, &observed, options.bless, report)?);
             }
-            // What is missing says more than what does not end without it.
-            Err(TestError::Stuck { .. }) if !unanswered.calls().is_empty() => {}
-            Err(error) => found.push(Unexpected::new("the execution", error.to_string())),
         }
         let calls = unanswered.calls();
+        if !calls.is_empty() {
+            // What is missing says more than what does not end without it.
+            found.retain(|unexpected| unexpected.what != ENDLESS);
+        }
         found.extend(calls.iter().map(|call| {
             let (name, _) = call.split_once(' ').unwrap_or((call, ""));
             let remedy = format!("add [scenario.activities.{}]", toml_key(name));
@@ -267,7 +266,8 @@ fn words(essence: &Essence) -> String {
         .calls
         .iter()
         .map(|(of, calls)| calls.iter().map(|call| format!("{of}: {call}\n")).collect::<String>());
-    format!("{}{}\n", calls.collect::<String>(), essence.outcome)
+    let refused = essence.refused.iter().map(|refused| format!("{refused}\n"));
+    format!("{}{}{}\n", calls.collect::<String>(), refused.collect::<String>(), essence.outcome)
 }
 
 fn compare_history(
@@ -315,3 +315,6 @@ fn snapshot(file: &Path, name: &str) -> PathBuf {
     let folder = file.parent().unwrap_or(Path::new("")).join(SNAPSHOTS);
     folder.join(file.file_stem().unwrap_or_default()).join(format!("{slug}.history"))
 }
+
+#[cfg(test)]
+mod tests;

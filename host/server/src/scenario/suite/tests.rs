@@ -1,0 +1,154 @@
+//! What is said of scenarios that do not come out as they should, with scripts in place of a component.
+
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use refrain_engine::call::{Completion, Interest};
+use refrain_engine::definition::{OnTrap, WorkflowDefinition};
+use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::ids::Digest;
+use refrain_engine::mailbox::Event;
+use refrain_engine::scripted::ScriptedGuests;
+use refrain_runtime::NewComponent;
+use refrain_testkit::length;
+
+use super::*;
+use crate::render::scenario::details;
+
+const CODE: Digest = Digest([7; 32]);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// `reminds` wakes every hour until somebody signals; `refuses` fails with a cause.
+fn code() -> Code {
+    let guests = ScriptedGuests::new();
+    guests.add(CODE, "reminds", |host, _| async move {
+        loop {
+            host.timer(HOUR)?;
+            for event in host.wait(Interest::Everything).await? {
+                if let Event::Signal { input, .. } = event {
+                    return Ok(Completion::Completed(input));
+                }
+            }
+        }
+    });
+    guests.add(CODE, "refuses", |_, _| async move {
+        let failure = |message| Failure::new(FailureKind::Application, "bad-input", message);
+        Ok(Completion::Failed(failure("the input").caused_by(failure("it has no `name`"))))
+    });
+    let workflows = ["reminds", "refuses"].map(|name| WorkflowDefinition {
+        name: name.to_owned(),
+        doc: String::new(),
+        input_schema: None,
+        output_schema: None,
+        signals: Vec::new(),
+        queries: Vec::new(),
+        updates: Vec::new(),
+        on_trap: OnTrap::Park,
+    });
+    let component = NewComponent {
+        digest: CODE,
+        uploaded_bytes: 0,
+        sdk: "scripts".to_owned(),
+        imports: Vec::new(),
+        workflows: workflows.to_vec(),
+    };
+    Code::scripted(Arc::new(guests), "scripts", component)
+}
+
+/// Plays one scenario, also with crashes.
+fn play(scenario: &str) -> Report {
+    let file = ScenarioFile::parse(&format!("[[scenario]]\nname = \"a\"\n{scenario}")).expect("a file");
+    let suite = Suite { path: PathBuf::from("a.toml"), file, code: code() };
+    let options = Options { filter: None, crash_everywhere: true, seeds: 1, bless: false, jobs: 1 };
+    let mut reports = Vec::new();
+    run(&[suite], &options, |report| reports.push(report));
+    reports.pop().expect("a report")
+}
+
+#[test]
+fn what_is_unexpected_is_told_with_where_and_why() {
+    let cases: [(&str, Expect); 6] = [
+        (
+            "workflow = \"remind\"",
+            expect![[r#"
+                a took 0s
+                        the scenario
+                          no component defines workflow type "remind": known are reminds, refuses
+            "#]],
+        ),
+        (
+            "workflow = \"refuses\"\nexpect = { message = \"no `age`\" }",
+            expect![[r#"
+                a took 0s
+                        failure
+                          - no `age`
+                          + bad-input: the input: it has no `name`
+            "#]],
+        ),
+        (
+            "workflow = \"reminds\"\n\
+             events = [{ at = \"2h\", signal = \"go\", input = 1 }, { at = \"1d\", signal = \"go\" }]\n\
+             expect = { result = 2 }",
+            expect![[r#"
+                a took 2h
+                        result
+                          - 2
+                          + 1
+                        events[1], signal go at 1d
+                          it is refused: workflow "test" has ended: run 019b76da-a800-74aa-a700-f108572036fd is completed
+            "#]],
+        ),
+        (
+            "workflow = \"reminds\"\nevents = [{ to = \"nobody\", cancel = \"x\" }]\ntime_limit = \"1h\"",
+            expect![[r#"
+                a took 1h
+                        the execution
+                          workflow "test" does not end within 1h of virtual time: it is running, and waits for everything; timer 1 is open
+                        events[0], cancel at 0s
+                          it is refused: there is no workflow "nobody"
+            "#]],
+        ),
+        (
+            "workflow = \"reminds\"\ntime_limit = \"400d\"",
+            expect![[r#"
+                a took 400d
+                        the execution
+                          workflow "test" does not end within 400d of virtual time: it is running, and waits for everything; timer 9600 is open
+            "#]],
+        ),
+        (
+            "workflow = \"reminds\"",
+            expect![[r#"
+                a took 776d 17h 21m 3s
+                        the execution
+                          workflow "test" does not end within 776d 17h 21m 3s of virtual time: it has made 18642 steps: add the event that ends it, or say with `time_limit` how long it is to go on
+            "#]],
+        ),
+    ];
+    for (scenario, expected) in cases {
+        let report = play(scenario);
+        expected.assert_eq(&format!(
+            "{} took {}\n{}",
+            report.name,
+            length(report.virtual_time),
+            details(&report)
+        ));
+    }
+}
+
+#[test]
+fn the_message_of_any_cause_may_be_expected() {
+    for message in ["the input", "no `name`"] {
+        let report = play(&format!("workflow = \"refuses\"\nexpect = {{ message = \"{message}\" }}"));
+        assert!(report.unexpected.is_empty(), "{}", details(&report));
+    }
+}
+
+#[test]
+fn how_long_it_took_does_not_depend_on_what_comes_after_its_end() {
+    let report = play(
+        "workflow = \"refuses\"\nevents = [{ at = \"1d\", query = \"a\", failure = \"not-served\" }]\n\
+         expect = { status = \"failed\", elapsed = \"0s\" }",
+    );
+    assert_eq!((report.virtual_time, details(&report)), (Duration::ZERO, String::new()));
+}
