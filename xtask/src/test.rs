@@ -19,7 +19,7 @@ struct Stage {
 ///
 /// Each cargo command selects the whole workspace: another selection could turn on other features in dependencies, and
 /// compile wasmtime once more for them.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage { name: "format", what: "the code is formatted", run: format },
     Stage { name: "lint", what: "clippy has nothing to say", run: lint },
     Stage { name: "guests", what: "the examples compile for wasm32", run: guests::build },
@@ -34,6 +34,11 @@ const STAGES: [Stage; 10] = [
         name: "sdks",
         what: "the SDKs of the other languages are formatted and tested",
         run: languages::check_all,
+    },
+    Stage {
+        name: "projects",
+        what: "a new project in each language builds and passes its scenarios",
+        run: languages::check_projects,
     },
     Stage { name: "test", what: "unit, conformance, end-to-end and documentation tests", run: test },
     Stage { name: "doc", what: "the documentation builds without warnings", run: doc },

@@ -313,6 +313,7 @@ fn a_new_project_is_told_with_what_to_do_next() {
           Cargo.toml
           README.md
           refrain.toml
+          scenarios/my_flow.toml
           src/lib.rs
     "#]]
     .assert_eq(own);

@@ -17,10 +17,12 @@ use crate::workspace::Workspace;
 mod build;
 mod measure;
 mod page;
+mod projects;
 mod table;
 mod toolchain;
 
 pub(crate) use page::{print, write};
+pub(crate) use projects::check_all as check_projects;
 
 /// The script with all checks of an SDK.
 const CHECKS: &str = "check.sh";

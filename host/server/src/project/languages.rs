@@ -41,6 +41,7 @@ mod tests {
     use crate::project::create::render;
     use crate::project::manifest::{FILE, Manifest};
     use crate::project::name::ProjectName;
+    use crate::scenario::file::ScenarioFile;
 
     use super::*;
 
@@ -68,6 +69,15 @@ mod tests {
                 "{title}: the command that starts a workflow is not on one line: {start}"
             );
             assert!(!start.is_empty(), "{title}: the README does not tell how a workflow is started");
+            let scenarios = render(&text(language, "scenarios/{{ident}}.toml"), &name);
+            let scenarios =
+                ScenarioFile::parse(&scenarios).unwrap_or_else(|error| panic!("{title}: {error}"));
+            let workflows = || scenarios.scenarios.iter().map(|scenario| scenario.workflow.as_str());
+            assert!(
+                workflows().all(|workflow| workflow == "my_flow"),
+                "{title}: a scenario of something else"
+            );
+            assert!(readme.contains("refrain test"), "{title}: the README does not tell of `refrain test`");
             let ignored = text(language, ".gitignore");
             assert!(ignored.lines().any(|line| line.trim_matches('/') == ".refrain"), "{title}: {ignored}");
             let paths: BTreeSet<_> = language.files.iter().map(|file| render(file.path, &name)).collect();
