@@ -2,7 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`file`] | the files |
+//! | [`mod@file`] | the files |
 //! | `answers` | what activities answer |
 //! | `play` | a scenario on a host in virtual time: what is observed |
 //! | `expect` | what is observed beside what was expected |
