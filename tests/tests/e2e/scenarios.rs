@@ -91,7 +91,7 @@ async fn what_is_not_as_expected_is_shown_and_histories_are_accepted() -> Result
         // What was expected, what came, and the reminders of the second and the third day are calls, too.
         "-   \"answered_by\": \"Charles\"",
         "+   \"answered_by\": \"Ada\"",
-        "events[0], the answer to status",
+        "events[0], query status at 2d 12h",
         "+ timer 1d",
         "0 passed, 2 failed",
     ] {
