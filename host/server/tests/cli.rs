@@ -408,9 +408,9 @@ fn help_says_what_a_command_does_and_shows_examples() {
                 own: it is identical (every call), compatible (the same commands and markers, other reads), or it
                 says where the code differs. With --histories the runs that are recorded in files are replayed too,
                 here; and alone, without a host, where no component's name is given. With --scenarios the component
-                itself is looked at: each scenario is played on hosts that it cannot tell apart (code that another
-                compiler made of it, other memory, a replay before each step), and must leave the same journals,
-                byte for byte.
+                itself is looked at: each scenario is played on hosts that it cannot tell apart (code that was not
+                optimized, other memory, a replay before each step), and must leave the same journals, byte for
+                byte.
 
                 Usage: refrain component check [OPTIONS] NAME <FILE|--version N>
                        refrain component check [OPTIONS] [NAME] FILE [--histories FOLDER] [--scenarios FOLDER]

@@ -17,7 +17,7 @@ use crate::replay::files;
 /// identical (every call), compatible (the same commands and markers, other reads), or it says where the code differs.
 /// With --histories the runs that are recorded in files are replayed too, here; and alone, without a host, where no
 /// component's name is given. With --scenarios the component itself is looked at: each scenario is played on hosts that it
-/// cannot tell apart (code that another compiler made of it, other memory, a replay before each step), and must leave the
+/// cannot tell apart (code that was not optimized, other memory, a replay before each step), and must leave the
 /// same journals, byte for byte.
 #[derive(Debug, Args)]
 #[command(

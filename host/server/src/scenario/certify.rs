@@ -1,5 +1,5 @@
 //! Whether a component is deterministic: the same scenario on hosts that a guest cannot tell apart leaves the same journals,
-//! byte for byte. One of them compiles its code in another way, one makes each instance anew, one replays before each
+//! byte for byte. One of them does not optimize its code, one makes each instance anew, one replays before each
 //! step; a component for which it matters has found a hole in the sandbox, or one in its language's runtime.
 
 use std::collections::BTreeMap;
