@@ -1,11 +1,12 @@
 //! An op ends once: its guest is given one outcome, one is recorded, and no attempt begins after that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use refrain_engine::activity::{Activity, Phase};
 use refrain_engine::codec;
 use refrain_engine::ids::{Namespace, Op, RunId};
 use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_engine::time::Timestamp;
 use refrain_store::schema::Prefix;
 use refrain_store::{Change, Table};
 
@@ -25,8 +26,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     }
     // Where an arrival lies first in the mailbox and then in a step, it is the same one by its number.
     let mut ends: BTreeMap<(RunId, Op), MailboxEntry> = BTreeMap::new();
-    let mut closed: BTreeSet<String> = BTreeSet::new();
-    // An attempt that was durably started may still be heard of after the end that came in the same moment.
+    let mut closed: BTreeMap<String, Timestamp> = BTreeMap::new();
+    // An attempt that was durably started may still be heard of after the end that came in the same moment; so may a local
+    // one, of which nothing need be durable.
     let mut begun: BTreeMap<String, u32> = BTreeMap::new();
     for entry in &evidence.trace {
         match &entry.event {
@@ -39,12 +41,13 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                         wrong.push(format!("run {run}: op {op} ended as {first:?} and as {arrival:?}"));
                     }
                     if matches!(arrival.item, Item::ActivityClosed { .. }) {
-                        closed.insert(format!("{run}/{op}"));
+                        closed.entry(format!("{run}/{op}")).or_insert(entry.at);
                     }
                 }
             }
-            Event::Attempt { key, attempt, .. }
-                if closed.contains(key) && begun.get(key).is_none_or(|begun| attempt > begun) =>
+            Event::Attempt { key, attempt, local }
+                if closed.get(key).is_some_and(|end| !local || *end != entry.at)
+                    && begun.get(key).is_none_or(|begun| attempt > begun) =>
             {
                 wrong.push(format!("attempt {attempt} of {key} began after its outcome was recorded"));
             }
