@@ -30,7 +30,8 @@ pub(crate) fn check_all(ws: &Workspace) -> Result<()> {
 }
 
 fn check(ws: &Workspace, language: Language, toolchain: &Toolchain) -> Result<()> {
-    let dir = tempfile::Builder::new().prefix("project-").tempdir_in(&ws.target)?;
+    // Outside of this repository, whose workspace a Rust project would be taken for a part of.
+    let dir = tempfile::Builder::new().prefix("project-").tempdir()?;
     let project = dir.path().join(NAME);
     let refrain = ws.binary("refrain");
     let mut new = Command::new(&refrain);
