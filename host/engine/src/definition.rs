@@ -31,6 +31,22 @@ pub struct WorkflowDefinition {
     pub on_trap: OnTrap,
 }
 
+impl WorkflowDefinition {
+    /// A workflow of this type of which nothing else is said.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            doc: String::new(),
+            input_schema: None,
+            output_schema: None,
+            signals: Vec::new(),
+            queries: Vec::new(),
+            updates: Vec::new(),
+            on_trap: OnTrap::Park,
+        }
+    }
+}
+
 /// A signal, query or update that a workflow takes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct MessageDefinition {

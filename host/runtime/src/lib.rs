@@ -83,7 +83,7 @@ mod watchers;
 
 pub use activity_types::*;
 pub use changes::{Changed, Changes};
-pub use clock::{Clock, SystemClock, sleep_by};
+pub use clock::{Clock, SystemClock, TokioClock, sleep_by};
 pub use debug::{Calls, DebugError, Debugger, Stopped};
 pub use entropy::Entropy;
 pub use error::{Error, ErrorKind};

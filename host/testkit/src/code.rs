@@ -59,9 +59,16 @@ impl Code {
         Ok(Self { guests: Arc::new(sandbox.clone()), components: Vec::new(), sandbox: Some(sandbox), bytes })
     }
 
-    /// What executes scripts in place of components, for tests of the testkit itself.
-    pub fn scripted(guests: Arc<dyn Guests>, name: &str, component: NewComponent) -> Self {
-        let components = vec![(name.to_owned(), component)];
+    /// What executes scripts in place of a component: those of this digest, which define these workflow types.
+    pub fn scripted(guests: Arc<dyn Guests>, digest: Digest, workflows: &[&str]) -> Self {
+        let component = NewComponent {
+            digest,
+            uploaded_bytes: 0,
+            sdk: "scripts".to_owned(),
+            imports: Vec::new(),
+            workflows: workflows.iter().copied().map(WorkflowDefinition::named).collect(),
+        };
+        let components = vec![("scripts".to_owned(), component)];
         Self { guests, components, sandbox: None, bytes: Arc::default() }
     }
 

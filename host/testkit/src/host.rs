@@ -7,7 +7,7 @@ use refrain_engine::ids::Namespace;
 use refrain_engine::journal::Surroundings;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::{Activity, ActivityError, Context, Kind, Plugin};
-use refrain_runtime::{Clock, Entropy, Error, Options, Runtime};
+use refrain_runtime::{Clock, Entropy, Error, Options, Runtime, TokioClock};
 use refrain_store::{Fault, FaultyStore, MemoryStore, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::code::Code;
 use crate::error::TestError;
 use crate::life::Life;
-use crate::time::{BEGINNING, Hold, VirtualClock, paused};
+use crate::time::{BEGINNING, Hold, paused};
 
 /// How long a test goes on in virtual time, unless it says otherwise: what has not ended after ten years never will.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -166,7 +166,7 @@ impl TestHost {
         let repeats = self.lives > 1;
         let tokio = paused();
         let (lived, now) = tokio.block_on(async {
-            let clock = VirtualClock::at(self.now);
+            let clock = TokioClock::at(self.now);
             let lived = match self.boot(store, clock).await {
                 Ok(runtime) => {
                     let alive = Life::new(runtime.clone(), clock, self.began, self.limit, repeats);
@@ -187,7 +187,7 @@ impl TestHost {
         lived
     }
 
-    async fn boot(&self, store: Arc<dyn Store>, clock: VirtualClock) -> Result<Runtime, Error> {
+    async fn boot(&self, store: Arc<dyn Store>, clock: TokioClock) -> Result<Runtime, Error> {
         let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(Answers(self.activities.clone()))];
         let options = Options { entropy: Entropy::seeded(self.seed), ..self.options.clone() };
         let guests = Arc::clone(&self.code.guests);

@@ -11,13 +11,14 @@ use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
 use refrain_runtime::{
     Clock, Consistency, Description, Error, ListFilter, QueryRequest, RunResult, RunStatus, RunSummary,
-    Runtime, SendSignal, SendUpdate, StartWorkflow, StartedWorkflow, Target, UpdateStatus, WaitStage,
+    Runtime, SendSignal, SendUpdate, StartWorkflow, StartedWorkflow, Target, TokioClock, UpdateStatus,
+    WaitStage,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::TestError;
-use crate::time::{VirtualClock, length};
+use crate::time::length;
 
 /// A living host. Clones are the same life.
 ///
@@ -26,7 +27,7 @@ use crate::time::{VirtualClock, length};
 #[derive(Clone)]
 pub struct Life {
     runtime: Runtime,
-    clock: VirtualClock,
+    clock: TokioClock,
     began: Timestamp,
     limit: Duration,
     /// What was said to a host before this one is said again, and may have had its effect.
@@ -65,7 +66,7 @@ impl Ended {
 impl Life {
     pub(crate) fn new(
         runtime: Runtime,
-        clock: VirtualClock,
+        clock: TokioClock,
         began: Timestamp,
         limit: Duration,
         repeats: bool,

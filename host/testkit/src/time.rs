@@ -3,50 +3,10 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use refrain_engine::time::Timestamp;
-use refrain_runtime::Clock;
-use tokio::time::Instant;
 
 /// When tests begin that do not say when: 2026-01-01T00:00:00Z.
 pub const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000_000);
-
-/// The clock of one life of a host.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct VirtualClock {
-    began: Instant,
-    at: Timestamp,
-}
-
-impl VirtualClock {
-    /// A clock that shows this time now. Only inside of a tokio runtime.
-    pub(crate) fn at(at: Timestamp) -> Self {
-        Self { began: Instant::now(), at }
-    }
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        self.at.after(self.began.elapsed())
-    }
-
-    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = *self;
-        async move {
-            loop {
-                let left = deadline.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                // Nobody sets this clock, so that a year is one sleep. Tokio's timers tick once a millisecond, and wake
-                // at the next one.
-                tokio::time::sleep(left).await;
-            }
-        }
-        .boxed()
-    }
-}
 
 /// While it lives, no time is skipped: somebody does real work. Tokio does not skip time while a blocking task runs.
 pub(crate) struct Hold {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use expect_test::expect;
 use refrain_engine::call::{ActivityCommand, ActivityOptions, Completion, Interest, Read, Reply};
-use refrain_engine::definition::{OnTrap, WorkflowDefinition};
 use refrain_engine::failure::Outcome;
 use refrain_engine::ids::{Digest, Op};
 use refrain_engine::mailbox::Event;
@@ -14,7 +13,7 @@ use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
 use refrain_engine::scripted::{ScriptHost, ScriptedGuests, Stopped};
 use refrain_plugin::{Activity, ActivityError, Plugin};
-use refrain_runtime::{NewComponent, RunStatus};
+use refrain_runtime::RunStatus;
 use refrain_testkit::{Code, Life, TestError, TestHost, calls, crash_everywhere, transcript};
 
 const CODE: Digest = Digest([7; 32]);
@@ -60,24 +59,7 @@ fn code() -> Code {
             reply => panic!("randomness is bytes, and not {reply:?}"),
         }
     });
-    let workflows = ["reminders", "pay", "careless", "asks", "draws"].map(|name| WorkflowDefinition {
-        name: name.to_owned(),
-        doc: String::new(),
-        input_schema: None,
-        output_schema: None,
-        signals: Vec::new(),
-        queries: Vec::new(),
-        updates: Vec::new(),
-        on_trap: OnTrap::Park,
-    });
-    let component = NewComponent {
-        digest: CODE,
-        uploaded_bytes: 0,
-        sdk: "scripts".to_owned(),
-        imports: Vec::new(),
-        workflows: workflows.to_vec(),
-    };
-    Code::scripted(Arc::new(guests), "scripts", component)
+    Code::scripted(Arc::new(guests), CODE, &["reminders", "pay", "careless", "asks", "draws"])
 }
 
 fn retries() -> RetryPolicy {

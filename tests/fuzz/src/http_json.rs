@@ -143,7 +143,7 @@ impl Client {
         guests.add(draw::CODE, WORKFLOWS[0], listen);
         guests.add(draw::CODE, WORKFLOWS[1], work);
         let options = Options { entropy: Entropy::seeded(1), ..Options::default() };
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(world::PausedClock::new()));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(world::clock()));
         let runtime =
             Runtime::start(store, Arc::new(guests), Vec::new(), clock, options).await.expect("a host");
         let namespace = Namespace::default();

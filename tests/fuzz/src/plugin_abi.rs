@@ -143,7 +143,7 @@ async fn workflow(host: ScriptHost, input: Payload) -> std::result::Result<Compl
 async fn host() -> std::result::Result<Runtime, Error> {
     let guests = ScriptedGuests::new();
     guests.add(draw::CODE, "w", workflow);
-    let clock = Arc::new(world::PausedClock::new());
+    let clock = Arc::new(world::clock());
     let options = Options { entropy: Entropy::seeded(1), ..Options::default() };
     let (store, plugins) = (Arc::new(MemoryStore::new()), vec![Box::new(Answers) as Box<dyn Plugin>]);
     let runtime = Runtime::start(store, Arc::new(guests), plugins, clock, options).await?;

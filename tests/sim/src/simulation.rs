@@ -8,7 +8,7 @@ use refrain_engine::scripted::ScriptedGuests;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::Plugin;
 use refrain_runtime::{
-    Clock, Error, ListFilter, NewComponent, OnTrap, RunStatus, Runtime, Target, WorkflowDefinition,
+    Clock, Error, ListFilter, NewComponent, RunStatus, Runtime, Target, WorkflowDefinition,
 };
 use refrain_store::{MemoryStore, SimMachine, Store, StoreError};
 
@@ -215,16 +215,7 @@ impl Simulation {
             uploaded_bytes: 0,
             sdk: "scripts".to_owned(),
             imports: Vec::new(),
-            workflows: vec![WorkflowDefinition {
-                name: actor::WORKFLOW.to_owned(),
-                doc: String::new(),
-                input_schema: None,
-                output_schema: None,
-                signals: Vec::new(),
-                queries: Vec::new(),
-                updates: Vec::new(),
-                on_trap: OnTrap::Park,
-            }],
+            workflows: vec![WorkflowDefinition::named(actor::WORKFLOW)],
         };
         runtime.register_component(&Namespace::default(), "sim", component).await?;
         Ok(runtime)

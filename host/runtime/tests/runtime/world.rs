@@ -23,12 +23,11 @@ use refrain_engine::time::Timestamp;
 use refrain_plugin::{Activity, ActivityError, Context, Plugin};
 use refrain_runtime::{
     Clock, Description, Error, Health, HistoryPage, NewComponent, OnTrap, Options, RunResult, RunStatus,
-    Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, WorkflowDefinition,
+    Runtime, SendSignal, StartWorkflow, StartedWorkflow, Target, TokioClock, WorkflowDefinition,
 };
 use refrain_store::schema::{Prefix, RunKey, StoredHead, UpdateRow, UpdateStatus};
 use refrain_store::{MemoryStore, Order, Store, StoreError, Table, Wrapper};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 /// The digest of the scripts.
 pub(crate) const CODE: Digest = Digest([7; 32]);
@@ -146,7 +145,7 @@ impl World {
     ) -> Result<T, Error> {
         let tokio = paused();
         let lived = tokio.block_on(async {
-            let clock = VirtualClock { began: Instant::now(), at: *self.now.lock().unwrap() };
+            let clock = TokioClock::at(*self.now.lock().unwrap());
             let lived = match self.boot(store, guests, Arc::new(clock)).await {
                 Ok(host) => Ok(life(host).await),
                 Err(error) => Err(error),
@@ -322,33 +321,6 @@ impl World {
 
 fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
-}
-
-/// Tokio's paused time, which goes on when everybody sleeps.
-#[derive(Clone, Copy)]
-struct VirtualClock {
-    began: Instant,
-    at: Timestamp,
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        self.at.after(self.began.elapsed())
-    }
-
-    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = *self;
-        async move {
-            loop {
-                let left = deadline.since(clock.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left).await;
-            }
-        }
-        .boxed()
-    }
 }
 
 /// What tests do with a runtime.
@@ -528,16 +500,7 @@ fn brief(kind: &HistoryKind) -> String {
 }
 
 pub(crate) fn definition(name: &str, on_trap: OnTrap) -> WorkflowDefinition {
-    WorkflowDefinition {
-        name: name.to_owned(),
-        doc: String::new(),
-        input_schema: None,
-        output_schema: None,
-        signals: Vec::new(),
-        queries: Vec::new(),
-        updates: Vec::new(),
-        on_trap,
-    }
+    WorkflowDefinition { on_trap, ..WorkflowDefinition::named(name) }
 }
 
 pub(crate) fn target(id: &str) -> Target {

@@ -23,7 +23,7 @@ use refrain_engine::ids::{Digest, Namespace};
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
 use refrain_engine::scripted::{ScriptedGuests, trap};
-use refrain_runtime::{NewComponent, OnTrap, Options, Runtime, SystemClock, WorkflowDefinition};
+use refrain_runtime::{NewComponent, Options, Runtime, SystemClock, WorkflowDefinition};
 use refrain_sandbox::{Sandbox, SandboxOptions};
 use refrain_store::{Blobs, MemoryStore};
 use tempfile::TempDir;
@@ -162,14 +162,8 @@ fn segment(id: &str) -> String {
 
 fn component() -> NewComponent {
     let workflow = |name: &str| WorkflowDefinition {
-        name: name.to_owned(),
-        doc: String::new(),
         input_schema: Some("{\"type\":  \"object\"}".to_owned()),
-        output_schema: None,
-        signals: Vec::new(),
-        queries: Vec::new(),
-        updates: Vec::new(),
-        on_trap: OnTrap::Park,
+        ..WorkflowDefinition::named(name)
     };
     NewComponent {
         digest: DIGEST,

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use refrain_engine::call::{Completion, Interest};
-use refrain_engine::definition::{OnTrap, WorkflowDefinition};
 use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::ids::Digest;
 use refrain_engine::mailbox::Event;
 use refrain_engine::scripted::ScriptedGuests;
-use refrain_runtime::NewComponent;
 use refrain_testkit::length;
 
 use super::*;
@@ -35,24 +33,7 @@ fn code() -> Code {
         let failure = |message| Failure::new(FailureKind::Application, "bad-input", message);
         Ok(Completion::Failed(failure("the input").caused_by(failure("it has no `name`"))))
     });
-    let workflows = ["reminds", "refuses"].map(|name| WorkflowDefinition {
-        name: name.to_owned(),
-        doc: String::new(),
-        input_schema: None,
-        output_schema: None,
-        signals: Vec::new(),
-        queries: Vec::new(),
-        updates: Vec::new(),
-        on_trap: OnTrap::Park,
-    });
-    let component = NewComponent {
-        digest: CODE,
-        uploaded_bytes: 0,
-        sdk: "scripts".to_owned(),
-        imports: Vec::new(),
-        workflows: workflows.to_vec(),
-    };
-    Code::scripted(Arc::new(guests), "scripts", component)
+    Code::scripted(Arc::new(guests), CODE, &["reminds", "refuses"])
 }
 
 /// Plays one scenario, also with crashes.
