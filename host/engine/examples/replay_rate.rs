@@ -7,12 +7,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use refrain_engine::call::{ActivityCommand, ActivityOptions, Call, Command, Interest, Read};
 use refrain_engine::failure::Outcome;
-use refrain_engine::ids::{Digest, Namespace, RunId, WorkflowId};
+use refrain_engine::ids::Digest;
 use refrain_engine::journal::Started;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::{Halt, Run};
-use refrain_engine::time::Timestamp;
+use refrain_engine::scripted;
 
 /// The payload of each activity, in and out.
 const PAYLOAD_BYTES: usize = 100;
@@ -80,31 +80,5 @@ fn record(rounds: usize, payload: &Payload) -> Vec<Bytes> {
 }
 
 fn started() -> Arc<Started> {
-    let run_id = RunId::from_bytes([1; 16]);
-    Arc::new(Started {
-        namespace: Namespace::default(),
-        workflow_id: WorkflowId::new("rate").expect("a good id"),
-        run_id,
-        first_run_id: run_id,
-        continued_run_id: None,
-        workflow: "rate".to_owned(),
-        input: Payload::null(),
-        component: "rate".to_owned(),
-        version: 1,
-        digest: Digest([0; 32]),
-        profile: 1,
-        task_queue: "default".to_owned(),
-        attempt: 1,
-        at: Timestamp::from_parts(1_700_000_000, 0),
-        seed: [0; 32],
-        parent: None,
-        root: None,
-        request_id: None,
-        memo: Vec::new(),
-        boot: 1,
-        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
-        parent_op: None,
-        forks: Vec::new(),
-        surroundings: Default::default(),
-    })
+    Arc::new(scripted::started("rate"))
 }

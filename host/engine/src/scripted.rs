@@ -11,12 +11,14 @@ use crate::call::{ActivityCommand, Call, Command, Completion, Interest, Note, Re
 use crate::child::ChildCommand;
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::guest::{Exchange, Guest, Guests, Lent, OpenError, Stop, Trap};
-use crate::ids::{Digest, Op};
-use crate::journal::ExecutionRef;
-use crate::limits::Profile;
+use crate::ids::{Digest, Namespace, Op, RunId, WorkflowId};
+use crate::journal::{ExecutionRef, Started, Surroundings};
+use crate::lifecycle::Lifecycle;
+use crate::limits::{CURRENT, Profile};
 use crate::mailbox::Event;
 use crate::payload::Payload;
 use crate::run::{Halt, Run};
+use crate::time::Timestamp;
 
 /// A workflow: gets its host and its argument, ends with a completion. An `Err` stops the guest as a wasm
 /// trap would: made by the host's answers and passed on with `?`, or by [`trap`].
@@ -87,6 +89,40 @@ impl Guests for ScriptedGuests {
                 as Box<dyn Guest>)
         })
         .boxed()
+    }
+}
+
+/// What a run of this workflow began with that nothing is particular about: tests say what is.
+///
+/// # Panics
+/// When the name cannot be an id.
+pub fn started(workflow: &str) -> Started {
+    let run_id = RunId::from_bytes([7; 16]);
+    Started {
+        namespace: Namespace::default(),
+        workflow_id: WorkflowId::new(workflow).expect("the name is an id"),
+        run_id,
+        first_run_id: run_id,
+        continued_run_id: None,
+        workflow: workflow.to_owned(),
+        input: Payload::null(),
+        component: "scripts".to_owned(),
+        version: 1,
+        digest: Digest([1; 32]),
+        profile: CURRENT.number,
+        task_queue: "default".to_owned(),
+        attempt: 1,
+        at: Timestamp::from_parts(1_700_000_000, 0),
+        seed: [0; 32],
+        parent: None,
+        root: None,
+        request_id: None,
+        memo: Vec::new(),
+        boot: 1,
+        lifecycle: Lifecycle::default(),
+        parent_op: None,
+        forks: Vec::new(),
+        surroundings: Surroundings::default(),
     }
 }
 

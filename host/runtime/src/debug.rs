@@ -153,11 +153,9 @@ impl Debugger {
 mod tests {
     use refrain_engine::call::{Completion, Interest};
     use refrain_engine::failure::Outcome;
-    use refrain_engine::ids::{Namespace, RunId, WorkflowId};
-    use refrain_engine::lifecycle::Lifecycle;
     use refrain_engine::limits::CURRENT;
     use refrain_engine::mailbox::{Event, Item, MailboxEntry};
-    use refrain_engine::scripted::ScriptedGuests;
+    use refrain_engine::scripted::{self, ScriptedGuests};
     use refrain_engine::time::Timestamp;
 
     use super::*;
@@ -166,33 +164,7 @@ mod tests {
     const START: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
     fn started() -> Started {
-        let run_id = RunId::from_bytes([7; 16]);
-        Started {
-            namespace: Namespace::default(),
-            workflow_id: WorkflowId::new("count").expect("a good id"),
-            run_id,
-            first_run_id: run_id,
-            continued_run_id: None,
-            workflow: "count".to_owned(),
-            input: Payload::null(),
-            component: "counter".to_owned(),
-            version: 1,
-            digest: CODE,
-            profile: CURRENT.number,
-            task_queue: "default".to_owned(),
-            attempt: 1,
-            at: START,
-            seed: [0; 32],
-            parent: None,
-            root: None,
-            request_id: None,
-            memo: Vec::new(),
-            boot: 1,
-            lifecycle: Lifecycle::default(),
-            parent_op: None,
-            forks: Vec::new(),
-            surroundings: refrain_engine::journal::Surroundings::default(),
-        }
+        Started { digest: CODE, at: START, ..scripted::started("count") }
     }
 
     /// Counts signals until the third, and tells how many there were.

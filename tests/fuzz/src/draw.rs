@@ -10,15 +10,13 @@ use refrain_engine::call::{
 };
 use refrain_engine::child::{ChildCancellation, ChildCommand, ChildOptions, ParentClosePolicy};
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
-use refrain_engine::ids::{Digest, Namespace, Op, RunId, WorkflowId};
+use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
 use refrain_engine::journal::{
-    Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Record, Started, Step, Surroundings,
-    Terminated,
+    Code, End, Entry, ExecutionRef, FailedByHost, Fork, Moved, Record, Started, Step, Terminated,
 };
-use refrain_engine::lifecycle::Lifecycle;
-use refrain_engine::limits;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::payload::Payload;
+use refrain_engine::scripted;
 use refrain_engine::time::Timestamp;
 
 /// The code that executes runs here.
@@ -29,33 +27,7 @@ const MOST: usize = 5;
 
 /// What a run began with, that nothing is peculiar about.
 pub fn started() -> Started {
-    let run_id = RunId::from_bytes([7; 16]);
-    Started {
-        namespace: Namespace::default(),
-        workflow_id: WorkflowId::new("fuzzed").expect("a good id"),
-        run_id,
-        first_run_id: run_id,
-        continued_run_id: None,
-        workflow: "w".to_owned(),
-        input: Payload::null(),
-        component: "c".to_owned(),
-        version: 1,
-        digest: CODE,
-        profile: limits::CURRENT.number,
-        task_queue: "default".to_owned(),
-        attempt: 1,
-        at: Timestamp::from_parts(1_000_000, 0),
-        seed: [9; 32],
-        parent: None,
-        root: None,
-        request_id: None,
-        memo: Vec::new(),
-        boot: 1,
-        lifecycle: Lifecycle::default(),
-        parent_op: None,
-        forks: Vec::new(),
-        surroundings: Surroundings::default(),
-    }
+    Started { digest: CODE, ..scripted::started("w") }
 }
 
 /// What a run began with, perhaps with steps of other runs.

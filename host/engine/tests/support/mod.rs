@@ -36,11 +36,12 @@ use refrain_engine::call::{
 use refrain_engine::child::{ChildCommand, ChildOptions};
 use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
-use refrain_engine::ids::{Digest, Namespace, Op, RunId, WorkflowId};
+use refrain_engine::ids::{Digest, Op, RunId, WorkflowId};
 use refrain_engine::journal::{ExecutionRef, Record, Started, Step};
 use refrain_engine::mailbox::{Event, Item, MailboxEntry};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::{ClosedStep, Effect, Halt, Query, Run, UpdateStage};
+use refrain_engine::scripted;
 use refrain_engine::time::Timestamp;
 
 /// When runs of tests start.
@@ -50,32 +51,14 @@ pub const START: Timestamp = Timestamp(1_700_000_000_000_000_000);
 pub const CODE: Digest = Digest([1; 32]);
 
 pub fn started() -> Started {
-    let run_id = RunId::from_bytes([7; 16]);
     Started {
-        namespace: Namespace::default(),
         workflow_id: WorkflowId::new("order/1").expect("a good id"),
-        run_id,
-        first_run_id: run_id,
-        continued_run_id: None,
-        workflow: "order".to_owned(),
         input: Payload::json("{}"),
         component: "shop".to_owned(),
-        version: 1,
         digest: CODE,
-        profile: 1,
-        task_queue: "default".to_owned(),
-        attempt: 1,
         at: START,
         seed: [42; 32],
-        parent: None,
-        root: None,
-        request_id: None,
-        memo: Vec::new(),
-        boot: 1,
-        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
-        parent_op: None,
-        forks: Vec::new(),
-        surroundings: Default::default(),
+        ..scripted::started("order")
     }
 }
 

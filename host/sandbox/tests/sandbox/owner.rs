@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use refrain_engine::guest::{Guest, Guests, Stop};
-use refrain_engine::ids::{Digest, Namespace, RunId, WorkflowId};
+use refrain_engine::ids::{Digest, WorkflowId};
 use refrain_engine::journal::{Started, Surroundings};
 use refrain_engine::limits;
 use refrain_engine::mailbox::{Item, MailboxEntry};
-use refrain_engine::payload::Payload;
 use refrain_engine::run::{Effect, Run};
+use refrain_engine::scripted;
 use refrain_engine::time::Timestamp;
 use refrain_sandbox::{Inspected, Refusal, Sandbox, SandboxOptions};
 
@@ -116,35 +116,17 @@ pub(crate) struct Ended {
 }
 
 pub(crate) fn started(digest: Digest) -> Arc<Started> {
-    let run_id = RunId::from_bytes([7; 16]);
     Arc::new(Started {
-        namespace: Namespace::default(),
         workflow_id: WorkflowId::new("test").unwrap(),
-        run_id,
-        first_run_id: run_id,
-        continued_run_id: None,
-        workflow: "w".to_owned(),
-        input: Payload::null(),
         component: "test".to_owned(),
-        version: 1,
         digest,
-        profile: limits::CURRENT.number,
-        task_queue: "default".to_owned(),
-        attempt: 1,
         at: Timestamp::from_parts(1_000_000, 0),
-        boot: 1,
-        lifecycle: refrain_engine::lifecycle::Lifecycle::default(),
         seed: [9; 32],
-        parent: None,
-        root: None,
-        request_id: None,
-        memo: Vec::new(),
-        parent_op: None,
-        forks: Vec::new(),
         surroundings: Surroundings {
             environment: vec![("REGION".to_owned(), "eu".to_owned())],
             arguments: vec!["-v".to_owned()],
         },
+        ..scripted::started("w")
     })
 }
 

@@ -50,9 +50,7 @@ mod tests {
 
     use redb::{Database, TableDefinition};
     use refrain_engine::ids::{Digest, Namespace, RunId, WorkflowId};
-    use refrain_engine::lifecycle::Lifecycle;
-    use refrain_engine::payload::Payload;
-    use refrain_engine::time::Timestamp;
+    use refrain_engine::scripted;
 
     use super::*;
     use crate::batch::Batch;
@@ -61,32 +59,13 @@ mod tests {
     use crate::store::{Order, Store};
 
     fn started(run: u8) -> Started {
-        let run_id = RunId::from_bytes([run; 16]);
         Started {
-            namespace: Namespace::default(),
             workflow_id: WorkflowId::new(format!("order/{run}")).unwrap(),
-            run_id,
-            first_run_id: run_id,
-            continued_run_id: None,
-            workflow: "order".to_owned(),
-            input: Payload::null(),
+            run_id: RunId::from_bytes([run; 16]),
             component: "shop".to_owned(),
             version: u32::from(run % 2) + 1,
             digest: Digest([run % 2; 32]),
-            profile: 1,
-            task_queue: "default".to_owned(),
-            attempt: 1,
-            at: Timestamp(1),
-            seed: [0; 32],
-            parent: None,
-            root: None,
-            request_id: None,
-            memo: Vec::new(),
-            boot: 1,
-            lifecycle: Lifecycle::default(),
-            parent_op: None,
-            forks: Vec::new(),
-            surroundings: Default::default(),
+            ..scripted::started("order")
         }
     }
 
