@@ -9,7 +9,9 @@ use super::output::Output;
 use super::test::scenario_files;
 use super::{CliError, Exit};
 use crate::render::{count, size};
-use crate::scenario::certify::{Certified, VARIANTS, certify, codes, open};
+use crate::scenario::certify::{Certified, Certifier, VARIANTS};
+use crate::scenario::load::Component;
+use crate::scenario::suite::Unexpected;
 
 /// What `--json` prints of each scenario.
 #[derive(Serialize)]
@@ -21,13 +23,7 @@ struct Line<'a> {
     bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<&'a str>,
-    differs: Vec<Difference<'a>>,
-}
-
-#[derive(Serialize)]
-struct Difference<'a> {
-    what: &'a str,
-    details: &'a str,
+    differs: &'a [Unexpected],
 }
 
 /// Plays all scenarios of these files and folders on each kind of host, with this component where they name none.
@@ -39,9 +35,9 @@ pub(super) async fn run(component: &Path, paths: Vec<PathBuf>, out: Output) -> R
 }
 
 fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliError> {
-    let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let default = (name, component.to_owned());
-    let codes = codes().map_err(|error| CliError::failed(error.to_string()))?;
+    let default = Component::named_by(component.to_owned());
+    let certifier = Certifier::new(&default);
+    let mut certifier = certifier.map_err(|error| CliError::failed(error.to_string()))?;
     let (mut same, mut differ, mut left_out) = (0, 0, 0);
     let others: Vec<&str> = VARIANTS[1..].iter().map(|variant| variant.name).collect();
     if !out.is_json() {
@@ -49,9 +45,7 @@ fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliErro
         out.data(&format!("{shown}: journals compared with those of hosts with {}\n", others.join(", ")));
     }
     for path in scenario_files(paths)? {
-        let suites =
-            open(&path, Some(&default), &codes).map_err(|error| CliError::usage(error.to_string()))?;
-        certify(&suites, |certified| {
+        let certified = certifier.certify(&path, |certified| {
             match (&certified.left_out, certified.differs.is_empty()) {
                 (Some(_), _) => left_out += 1,
                 (None, true) => same += 1,
@@ -59,6 +53,7 @@ fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliErro
             }
             print(out, &certified);
         });
+        certified.map_err(|error| CliError::usage(error.to_string()))?;
     }
     if !out.is_json() {
         let left_out = match left_out {
@@ -74,10 +69,6 @@ fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliErro
 fn print(out: Output, certified: &Certified) {
     let Certified { name, runs, bytes, differs, left_out } = certified;
     if out.is_json() {
-        let differs: Vec<_> = differs
-            .iter()
-            .map(|unexpected| Difference { what: &unexpected.what, details: &unexpected.details })
-            .collect();
         let line = Line {
             scenario: name,
             same: left_out.is_none() && differs.is_empty(),

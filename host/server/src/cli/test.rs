@@ -1,6 +1,5 @@
 //! `refrain test`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -19,7 +18,8 @@ use super::{CliError, Ending, Exit};
 use crate::project::manifest::{self, Manifest, ManifestError};
 use crate::render::junit::JUnit;
 use crate::render::scenario::Tally;
-use crate::scenario::suite::{self, Options, Report, Suite};
+use crate::scenario::load::{Component, Loader, Suite};
+use crate::scenario::suite::{self, Options, Report, Unexpected};
 
 /// The folder of scenarios, in a project.
 const FOLDER: &str = "scenarios";
@@ -93,18 +93,12 @@ enum Line<'a> {
         real_seconds: f64,
         crashes: u64,
         blessed: bool,
-        unexpected: Vec<Difference<'a>>,
+        unexpected: &'a [Unexpected],
     },
     Summary {
         passed: u64,
         failed: u64,
     },
-}
-
-#[derive(Serialize)]
-struct Difference<'a> {
-    what: &'a str,
-    details: &'a str,
 }
 
 impl Test {
@@ -140,7 +134,12 @@ impl Test {
         // In its context, which the watch of the system's wants.
         let mut watch = runtime.block_on(async { Watch::new(Files::new(&root, &manifest)?) })?;
         loop {
-            if let Err(error) = self.once(Some(&manifest), runtime, out) {
+            // How it is built may have changed, too.
+            let played = match Manifest::read(Path::new(".")) {
+                Ok(manifest) => self.once(Some(&manifest), runtime, out),
+                Err(error) => Err(CliError::usage(error.to_string())),
+            };
+            if let Err(error) = played {
                 out.error(&error);
             }
             // What a build made is no change of somebody's.
@@ -153,22 +152,13 @@ impl Test {
 
     fn once(&self, manifest: Option<&Manifest>, runtime: &Runtime, out: Output) -> Ending {
         let began = Instant::now();
+        let files = self.files()?;
         let default = self.component(manifest, runtime, out)?;
         let cache = manifest.map(|_| own_dir(Path::new("."))).transpose()?;
         let code = Code::new(cache.map(|own| own.join(COMPILED)));
-        let code = code.map_err(|error| CliError::failed(error.to_string()))?;
-        let (mut suites, mut compiled) = (Vec::new(), BTreeMap::new());
-        if self.paths.is_empty() && !Path::new(FOLDER).exists() {
-            return Err(CliError::usage(format!(
-                "there is no folder {FOLDER} here: name files of scenarios, or folders of them; `refrain new` makes a \
-                 project with one"
-            )));
-        }
-        let paths = if self.paths.is_empty() { vec![PathBuf::from(FOLDER)] } else { self.paths.clone() };
-        for path in scenario_files(&paths)? {
-            let suite = Suite::open(&path, default.as_ref(), &code, &mut compiled);
-            suites.push(suite.map_err(|error| CliError::usage(error.to_string()))?);
-        }
+        let mut loader = Loader::new(code.map_err(|error| CliError::failed(error.to_string()))?, default);
+        let suites: Result<Vec<Suite>, _> = files.iter().map(|path| loader.open(path)).collect();
+        let suites = suites.map_err(|error| CliError::usage(error.to_string()))?;
         let options = Options {
             filter: self.filter.clone(),
             crash_everywhere: self.crash_everywhere,
@@ -203,10 +193,9 @@ impl Test {
         manifest: Option<&Manifest>,
         runtime: &Runtime,
         out: Output,
-    ) -> Result<Option<(String, PathBuf)>, CliError> {
+    ) -> Result<Option<Component>, CliError> {
         if let Some(component) = &self.component {
-            let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            return Ok(Some((name, component.clone())));
+            return Ok(Some(Component::named_by(component.clone())));
         }
         let Some(manifest) = manifest else { return Ok(None) };
         if !self.no_build {
@@ -217,7 +206,20 @@ impl Test {
                 return Err(CliError::usage(format!("the build failed: {built}")));
             }
         }
-        Ok(Some((manifest.name.clone(), manifest.component.clone())))
+        Ok(Some(Component { name: manifest.name.clone(), path: manifest.component.clone() }))
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, CliError> {
+        if !self.paths.is_empty() {
+            return scenario_files(&self.paths);
+        }
+        if !Path::new(FOLDER).exists() {
+            return Err(CliError::usage(format!(
+                "there is no folder {FOLDER} here: name files of scenarios, or folders of them; `refrain new` makes a \
+                 project with one"
+            )));
+        }
+        scenario_files(&[PathBuf::from(FOLDER)])
     }
 }
 
@@ -259,10 +261,6 @@ fn line(report: &Report) -> Line<'_> {
         real_seconds: report.real_time.as_secs_f64(),
         crashes: report.crashes,
         blessed: report.blessed,
-        unexpected: report
-            .unexpected
-            .iter()
-            .map(|unexpected| Difference { what: &unexpected.what, details: &unexpected.details })
-            .collect(),
+        unexpected: &report.unexpected,
     }
 }

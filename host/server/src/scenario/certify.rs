@@ -3,7 +3,7 @@
 //! step; a component for which it matters has found a hole in the sandbox, or one in its language's runtime.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use refrain_sandbox::{Building, SandboxOptions};
 use refrain_testkit::{Code, CodeError, Life, TestError, TestHost};
@@ -11,8 +11,9 @@ use refrain_testkit::{Code, CodeError, Life, TestError, TestHost};
 use super::answers::Unanswered;
 use super::expect::diff;
 use super::file::Scenario;
+use super::load::{Component, Loader, Suite, SuiteError};
 use super::play::Play;
-use super::suite::{Suite, SuiteError, Unexpected};
+use super::suite::Unexpected;
 
 /// A host that scenarios are played on.
 #[derive(Clone, Copy, Debug)]
@@ -64,38 +65,44 @@ pub struct Certified {
     pub left_out: Option<String>,
 }
 
-/// The code of each variant, with nothing in it yet.
-///
-/// # Errors
-/// When code cannot be executed here.
-pub fn codes() -> Result<Vec<Code>, CodeError> {
-    let code = |variant: &Variant| {
-        Code::with(SandboxOptions {
-            building: variant.building,
-            max_instances: Some(INSTANCES),
-            ..SandboxOptions::default()
-        })
-    };
-    VARIANTS.iter().map(code).collect()
+/// Holds components to it.
+pub struct Certifier {
+    /// What is built alike is compiled once.
+    loaders: Vec<(Building, Loader)>,
 }
 
-/// Opens a file of scenarios once for each variant.
-///
-/// # Errors
-/// As [`Suite::open`].
-pub fn open(
-    path: &Path,
-    default: Option<&(String, PathBuf)>,
-    codes: &[Code],
-) -> Result<Vec<Suite>, SuiteError> {
-    codes.iter().map(|code| Suite::open(path, default, code, &mut BTreeMap::new())).collect()
-}
+impl Certifier {
+    /// For files that are about this component unless they name others.
+    ///
+    /// # Errors
+    /// When code cannot be executed here.
+    pub fn new(default: &Component) -> Result<Self, CodeError> {
+        let mut loaders: Vec<(Building, Loader)> = Vec::new();
+        for Variant { building, .. } in VARIANTS {
+            if loaders.iter().all(|(known, _)| *known != building) {
+                let max_instances = Some(INSTANCES);
+                let options = SandboxOptions { building, max_instances, ..SandboxOptions::default() };
+                loaders.push((building, Loader::new(Code::with(options)?, Some(default.clone()))));
+            }
+        }
+        Ok(Self { loaders })
+    }
 
-/// Plays each scenario of a file, which was opened once for each variant, and tells what became of it.
-pub fn certify(suites: &[Suite], mut tell: impl FnMut(Certified)) {
-    assert_eq!(suites.len(), VARIANTS.len(), "a suite for each variant");
-    for index in 0..suites[0].file.scenarios.len() {
-        tell(scenario(suites, index));
+    /// Plays each scenario of a file on all hosts, and tells what became of it.
+    ///
+    /// # Errors
+    /// As [`Loader::open`].
+    pub fn certify(&mut self, path: &Path, mut tell: impl FnMut(Certified)) -> Result<(), SuiteError> {
+        let mut suites = Vec::new();
+        for Variant { building, .. } in VARIANTS {
+            let loader = self.loaders.iter_mut().find(|(of, _)| *of == building);
+            let (_, loader) = loader.expect("there is one for each way to build");
+            suites.push(loader.open(path)?);
+        }
+        for index in 0..suites[0].file.scenarios.len() {
+            tell(scenario(&suites, index));
+        }
+        Ok(())
     }
 }
 

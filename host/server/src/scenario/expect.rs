@@ -3,6 +3,7 @@
 use refrain_engine::failure::Failure;
 use refrain_engine::payload::Payload;
 use refrain_testkit::{Ended, length, text};
+use serde::Serialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
@@ -13,7 +14,7 @@ use super::play::{Happened, Observed};
 pub(super) const ENDLESS: &str = "the execution";
 
 /// Something that is not as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unexpected {
     /// What.
     pub what: String,

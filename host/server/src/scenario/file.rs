@@ -195,8 +195,12 @@ impl ScenarioFile {
         }
         for (index, scenario) in file.scenarios.iter().enumerate() {
             scenario.check().map_err(|problem| format!("scenario {:?}: {problem}", scenario.name))?;
-            if file.scenarios[..index].iter().any(|other| other.name == scenario.name) {
-                return Err(format!("two scenarios have the name {:?}: rename one of them", scenario.name));
+            if let Some(other) = file.scenarios[..index].iter().find(|other| other.slug() == scenario.slug())
+            {
+                let (one, other) = (&other.name, &scenario.name);
+                return Err(format!(
+                    "the scenarios {one:?} and {other:?} have one name for files: rename one of them"
+                ));
             }
         }
         Ok(file)
@@ -204,6 +208,12 @@ impl ScenarioFile {
 }
 
 impl Scenario {
+    /// Its name, as one of a file.
+    pub(super) fn slug(&self) -> String {
+        let of = |letter: char| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+        self.name.chars().map(of).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
         const STATUSES: [&str; 5] = ["completed", "failed", "canceled", "terminated", "timed-out"];
         at_most_one("input", &self.input, &self.input_json)?;
@@ -486,6 +496,9 @@ mod tests {
                 ]],
             ),
         ];
+        let twin = LEAST.replace("\"a\"", "\"A\"");
+        expect![[r#"the scenarios "a" and "A" have one name for files: rename one of them"#]]
+            .assert_eq(&ScenarioFile::parse(&format!("{LEAST}{twin}")).expect_err("one file for two"));
         for (more, expected) in cases {
             let text = if more.is_empty() { String::new() } else { format!("{LEAST}{more}\n") };
             expected.assert_eq(&ScenarioFile::parse(&text).expect_err("no scenarios"));

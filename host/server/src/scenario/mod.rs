@@ -3,6 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`mod@file`] | the files |
+//! | [`load`] | the files and their components, taken up |
 //! | `answers` | what activities answer |
 //! | `play` | a scenario on a host in virtual time: what is observed |
 //! | `expect` | what is observed beside what was expected |
@@ -15,5 +16,6 @@ mod answers;
 pub mod certify;
 mod expect;
 pub mod file;
+pub mod load;
 mod play;
 pub mod suite;

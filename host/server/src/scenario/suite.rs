@@ -1,4 +1,4 @@
-//! Many scenarios: found, played on all processors, and judged.
+//! Many scenarios: played on all processors, and judged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,12 +9,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use refrain_testkit::{Code, CodeError, TestError, crash_everywhere};
+use refrain_testkit::{TestError, crash_everywhere};
 
 use super::answers::Unanswered;
 pub use super::expect::Unexpected;
 use super::expect::{ENDLESS, diff, unexpected};
-use super::file::{Scenario, ScenarioFile};
+use super::file::Scenario;
+use super::load::Suite;
 use super::play::{Essence, Observed, Play};
 use crate::config::toml_key;
 
@@ -31,15 +32,6 @@ pub struct Options {
     pub bless: bool,
     /// So many at once.
     pub jobs: usize,
-}
-
-/// A file of scenarios, and the code that they are about.
-pub struct Suite {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What is in it.
-    pub file: ScenarioFile,
-    pub(super) code: Code,
 }
 
 /// What became of a scenario.
@@ -61,85 +53,11 @@ pub struct Report {
     pub blessed: bool,
 }
 
-/// Why a file's scenarios cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub enum SuiteError {
-    /// It is not what it should be.
-    #[error("{}: {problem}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// No host would take its component.
-    #[error("{}: {error}", path.display())]
-    Code {
-        /// The component.
-        path: PathBuf,
-        /// Why.
-        error: CodeError,
-    },
-}
-
 /// The folder of the histories that were accepted, beside the files of scenarios.
 const SNAPSHOTS: &str = "snapshots";
 
 /// Of crashes that come to the same, so many are told.
 const SHOWN_CRASHES: usize = 3;
-
-impl Suite {
-    /// Reads a file, and takes up its components. `default` is the project's: its name, and where it is. `compiled` has
-    /// the code of those that were taken up before.
-    ///
-    /// # Errors
-    /// When the file or a component cannot be used.
-    pub fn open(
-        path: &Path,
-        default: Option<&(String, PathBuf)>,
-        base: &Code,
-        compiled: &mut BTreeMap<Vec<(String, PathBuf)>, Code>,
-    ) -> Result<Self, SuiteError> {
-        let refuse = |problem: String| SuiteError::File { path: path.to_owned(), problem };
-        let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        let file = ScenarioFile::parse(&text).map_err(refuse)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let mut components: Vec<(String, PathBuf)> =
-            file.components.iter().map(|(name, path)| (name.clone(), folder.join(path))).collect();
-        match (&file.component, default) {
-            (Some(component), _) => {
-                let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                components.push((name, folder.join(component)));
-            }
-            (None, Some(default)) => components.push(default.clone()),
-            (None, None) if components.is_empty() => {
-                return Err(refuse(
-                    "no component is given: say `component = \"path/to.wasm\"` in it, or --component"
-                        .to_owned(),
-                ));
-            }
-            (None, None) => {}
-        }
-        let code = match compiled.get(&components) {
-            Some(code) => code.clone(),
-            None => {
-                let mut code = base.clone();
-                for (name, path) in &components {
-                    let wasm = fs::read(path).map_err(|error| {
-                        refuse(format!(
-                            "cannot read the component {}: {error}: build it first",
-                            path.display()
-                        ))
-                    })?;
-                    code.add(name, wasm).map_err(|error| SuiteError::Code { path: path.clone(), error })?;
-                }
-                compiled.insert(components, code.clone());
-                code
-            }
-        };
-        Ok(Self { path: path.to_owned(), file, code })
-    }
-}
 
 /// Plays all scenarios of these files, and tells of each in the order of the files.
 pub fn run(suites: &[Suite], options: &Options, mut tell: impl FnMut(Report)) {
@@ -280,7 +198,7 @@ fn compare_history(
     if !scenario.expect.history {
         return Ok(None);
     }
-    let path = snapshot(&suite.path, &scenario.name);
+    let path = snapshot(&suite.path, scenario);
     let accepted = match fs::read_to_string(&path) {
         Ok(text) => Some(text.replace("\r\n", "\n")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -307,13 +225,9 @@ fn compare_history(
 }
 
 /// Where a scenario's history is: `snapshots/FILE/a-name.history`.
-fn snapshot(file: &Path, name: &str) -> PathBuf {
-    let slug: String = name
-        .chars()
-        .map(|letter| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
-        .collect();
+fn snapshot(file: &Path, scenario: &Scenario) -> PathBuf {
     let folder = file.parent().unwrap_or(Path::new("")).join(SNAPSHOTS);
-    folder.join(file.file_stem().unwrap_or_default()).join(format!("{slug}.history"))
+    folder.join(file.file_stem().unwrap_or_default()).join(format!("{}.history", scenario.slug()))
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use refrain_engine::failure::{Failure, FailureKind};
 use refrain_engine::ids::Digest;
 use refrain_engine::mailbox::Event;
 use refrain_engine::scripted::ScriptedGuests;
-use refrain_testkit::length;
+use refrain_testkit::{Code, length};
 
 use super::*;
 use crate::render::scenario::details;
+use crate::scenario::file::ScenarioFile;
 
 const CODE: Digest = Digest([7; 32]);
 const HOUR: Duration = Duration::from_secs(3_600);
