@@ -8,7 +8,6 @@ use refrain_engine::call::{Completion, Interest, NextRun, Read, Reply};
 use refrain_engine::child::{
     ChildCancellation, ChildCommand, ChildOptions, IdReusePolicy, ParentClosePolicy,
 };
-use refrain_engine::codec;
 use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::{Digest, Op, WorkflowId};
 use refrain_engine::journal::ExecutionRef;
@@ -16,11 +15,9 @@ use refrain_engine::mailbox::Event;
 use refrain_engine::run::RunInfo;
 use refrain_engine::scripted::{ScriptHost, Stopped};
 use refrain_runtime::{Error, NewComponent, OnTrap, RunStatus, StartWorkflow};
-use refrain_store::schema::{ChildRow, RunKey};
 use refrain_store::{
     Batch, Commit, Fault, FaultyStore, MemoryStore, Order, Row, Store, StoreError, Table, Wrapper,
 };
-use refrain_tables::{hold, seen};
 
 use crate::lifecycle::{nth_time_lucky, retries};
 use crate::world::*;
@@ -41,7 +38,7 @@ pub(crate) fn named(workflow: &str, input: impl std::fmt::Display, id: &str) -> 
     child(workflow, input, |options| options.workflow_id = Some(WorkflowId::new(id).unwrap()))
 }
 
-fn with_policy(workflow: &str, id: &str, policy: ParentClosePolicy) -> ChildCommand {
+pub(crate) fn with_policy(workflow: &str, id: &str, policy: ParentClosePolicy) -> ChildCommand {
     let mut command = named(workflow, 1, id);
     command.options.parent_close = policy;
     command
@@ -54,7 +51,7 @@ pub(crate) async fn run_child(host: &ScriptHost, command: ChildCommand) -> Resul
 }
 
 /// Waits for each op in turn; answers how they ended, in a line each.
-async fn ends(host: &ScriptHost, ops: &[Op]) -> Result<String, Stopped> {
+pub(crate) async fn ends(host: &ScriptHost, ops: &[Op]) -> Result<String, Stopped> {
     let mut told = String::new();
     for op in ops {
         told += &format!("{op}: {}\n", brief(&outcome(host, *op).await?));
@@ -72,7 +69,7 @@ fn brief(outcome: &Outcome) -> String {
 }
 
 /// Answers a text as a workflow does.
-fn said(text: &str) -> Result<Completion, Stopped> {
+pub(crate) fn said(text: &str) -> Result<Completion, Stopped> {
     completed(format!("{text:?}"))
 }
 
@@ -196,7 +193,7 @@ fn a_child_has_its_parents_queue_and_version_and_knows_its_parent_and_its_root()
     });
 }
 
-fn as_completion(outcome: Outcome) -> Result<Completion, Stopped> {
+pub(crate) fn as_completion(outcome: Outcome) -> Result<Completion, Stopped> {
     Ok(match outcome {
         Outcome::Completed(value) => Completion::Completed(value),
         Outcome::Failed(failure) => Completion::Failed(failure),
@@ -452,7 +449,10 @@ fn of_the_children_of_a_last_step_those_begin_that_are_let_go() {
 
 /// Cancels a child that has begun, or in the step that starts it. Answers what its two ops told their parent, and how
 /// it stands in the end, if it has begun.
-fn cancel(cancellation: ChildCancellation, has_begun: bool) -> (String, String, Option<RunStatus>) {
+pub(crate) fn cancel(
+    cancellation: ChildCancellation,
+    has_begun: bool,
+) -> (String, String, Option<RunStatus>) {
     let world = World::new();
     family(&world);
     world.workflow("parent", move |host, _| async move {
@@ -487,7 +487,7 @@ fn cancel(cancellation: ChildCancellation, has_begun: bool) -> (String, String, 
 }
 
 /// What is told of a child whose op ends with the cancel.
-const CANCELED_AT_ONCE: &str = "canceled canceled: enough";
+pub(crate) const CANCELED_AT_ONCE: &str = "canceled canceled: enough";
 
 #[test]
 fn a_cancel_does_to_a_child_what_it_was_started_with() {
@@ -507,48 +507,6 @@ fn a_cancel_does_to_a_child_what_it_was_started_with() {
         let told = cancel(cancellation, has_begun);
         let expected = (started.to_owned(), finished.to_owned(), status);
         assert_eq!(told, expected, "{cancellation:?}, begun: {has_begun}");
-    }
-}
-
-/// Ends the parent of a child that has begun or has not. Answers how that stands in the end, if it has begun.
-fn end_parent(policy: ParentClosePolicy, state: &str) -> Option<RunStatus> {
-    let world = World::new();
-    family(&world);
-    world.workflow("parent", move |host, _| async move {
-        let (_, finished) = host.child(with_policy("sleeper", "c", policy))?;
-        as_completion(outcome(&host, finished).await?)
-    });
-    // The boot, the component, the start and the parent's step are written; then the child begins.
-    let written = if state == "Starting" { 4 } else { u64::MAX };
-    let parent = begin(&world, written);
-    assert_eq!(child_state(&world, &parent), state);
-    world.live(async |host| {
-        host.terminate("p").await.unwrap();
-        host.pass(secs(1_000)).await;
-    });
-    world.check_rest();
-    let child = world.live(async |host| host.runtime.describe(&host.namespace, &target("c")).await.ok());
-    child.map(|child| child.summary.status)
-}
-
-/// Starts the workflow `parent`, in a host that lives for a second and for so many writes at most.
-fn begin(world: &World, writes: u64) -> RunKey {
-    let store = Arc::new(FaultyStore::with_fault(Arc::clone(&world.store), Fault::StopAfter(writes)));
-    let parent = world.live_on(store, async |host| {
-        let parent = host.start("parent", "p").await;
-        host.pass(secs(1)).await;
-        parent
-    });
-    RunKey::new(Default::default(), parent.unwrap())
-}
-
-/// The state of the only child of this run, as its row says it.
-fn child_state(world: &World, parent: &RunKey) -> &'static str {
-    let row = world.under(&parent.children()).pop();
-    match row.map(|(_, row)| codec::decode::<ChildRow>("child", &row).unwrap().started) {
-        Some(true) => "Open",
-        Some(false) => "Starting",
-        None => "gone",
     }
 }
 
@@ -573,98 +531,6 @@ fn nobody_hears_of_a_child_that_is_detached_and_it_still_ends_with_its_parent() 
         assert_eq!(host.failure("long").await.kind, FailureKind::Terminated);
     });
     world.check_rest();
-}
-
-/// Lets a child end whose parent has heard that it began, or has not. Answers what the parent hears of then.
-fn grow_up(state: &str) -> &'static str {
-    let world = World::new();
-    family(&world);
-    world.workflow("parent", |host, _| async move {
-        let (started, finished) = host.child(named("sleeper", 1, "c"))?;
-        let mut told = Vec::new();
-        while told.len() < 2 {
-            for event in host.wait(Interest::Everything).await? {
-                let Event::Finished { op, .. } = event else { panic!("an end, and not {event:?}") };
-                told.push(op);
-            }
-        }
-        assert_eq!(told, [started, finished]);
-        completed(1)
-    });
-    // The boot, the component, the start, the parent's step; then the child has begun, and the host stops.
-    let written = if state == "Starting" { 5 } else { u64::MAX };
-    let parent = begin(&world, written);
-    if state == "Starting" {
-        // The news of the start is lost altogether, and that of the end is not.
-        let row = parent.outbox(2);
-        assert_eq!(world.under(&parent.outboxes()).len(), 1);
-        let gone = Batch::new().delete(row.table, row.bytes);
-        world.store.commit(gone).wait().unwrap();
-    }
-    assert_eq!(child_state(&world, &parent), state);
-    let has_heard = world.live(async |host| {
-        let has_heard = host.story("p").await.contains("child-started");
-        assert_eq!(host.value("p").await, "1");
-        has_heard
-    });
-    world.check_rest();
-    if has_heard { "finished ends" } else { "both ops end" }
-}
-
-#[test]
-fn a_parent_hears_of_a_start_before_it_hears_of_the_end() {
-    assert_eq!(grow_up("Starting"), "both ops end");
-}
-
-#[test]
-fn the_table_has_all_that_can_become_of_a_child() {
-    let became = |status| match status {
-        None => "never begins",
-        Some(RunStatus::Canceled) => "is asked",
-        Some(RunStatus::Terminated) => "terminated",
-        Some(RunStatus::Completed) => "goes on",
-        Some(other) => panic!("a child is {other:?}"),
-    };
-    let mut transitions = Vec::new();
-    for state in ["Starting", "Open"] {
-        for (event, cancellation) in [
-            ("cancel, try", ChildCancellation::TryCancel),
-            ("cancel, wait", ChildCancellation::WaitForCancellation),
-            ("cancel, abandon", ChildCancellation::Abandon),
-        ] {
-            let (_, finished, status) = cancel(cancellation, state == "Open");
-            let at_once = if finished == CANCELED_AT_ONCE { "canceled, " } else { "" };
-            transitions.push(seen(event, state, format!("{at_once}{}", became(status))));
-        }
-        for (event, policy) in [
-            ("parent ends, terminate", ParentClosePolicy::Terminate),
-            ("parent ends, request cancel", ParentClosePolicy::RequestCancel),
-            ("parent ends, abandon", ParentClosePolicy::Abandon),
-        ] {
-            transitions.push(seen(event, state, became(end_parent(policy, state))));
-        }
-        transitions.push(seen("it ends", state, grow_up(state)));
-    }
-    for (event, id) in [("it begins", "another"), ("it cannot begin", "p")] {
-        let world = World::new();
-        family(&world);
-        world.workflow("parent", move |host, _| async move {
-            let (started, finished) = host.child(named("sleeper", 1, id))?;
-            said(&ends(&host, &[started, finished]).await?)
-        });
-        let parent = begin(&world, 4);
-        assert_eq!(child_state(&world, &parent), "Starting");
-        let state = world.live(async |host| {
-            host.settle().await;
-            let state = child_state(&world, &parent);
-            let told = host.value("p").await;
-            let refusals = told.matches("is running already").count();
-            assert_eq!(refusals, if state == "gone" { 2 } else { 0 }, "{told}");
-            state
-        });
-        transitions.push(seen(event, "Starting", if state == "gone" { "both ops end" } else { state }));
-    }
-    hold(include_str!("../../../engine/src/child.rs"), "event", transitions);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod activities;
 mod basics;
 mod changes;
+mod child_table;
 mod children;
 mod clients;
 mod controls;
