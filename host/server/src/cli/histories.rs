@@ -92,7 +92,7 @@ impl Replays {
         });
         // In their order, so that two reports can be compared.
         let mut replays = stream::iter(replays).buffered(jobs);
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(&name);
         while let Some((source, replayed)) = replays.next().await {
             let replayed = replayed.unwrap_or_else(|panic| Replayed::Unreadable(panic.to_string()));
             tally.hear(context, &source, replayed)?;
@@ -107,10 +107,7 @@ impl Replays {
             let message = format!("none of the histories is of the workflow type {workflow:?}");
             return Err(CliError::usage(message));
         }
-        if let Some(path) = junit {
-            write_file(&path, tally.xml.text(&name).as_bytes())?;
-        }
-        tally.end(context, &name)
+        tally.end(context, &name, junit.as_deref())
     }
 }
 
@@ -123,14 +120,13 @@ struct Tally {
     unreadable: Vec<(String, String)>,
 }
 
-impl Default for Tally {
-    fn default() -> Self {
-        let summary = SweepSummary { safe: true, ..SweepSummary::default() };
-        Self { report: Report::default(), summary, xml: JUnit::default(), unreadable: Vec::new() }
-    }
-}
-
 impl Tally {
+    /// Of the component that is called so.
+    fn new(name: &str) -> Self {
+        let summary = SweepSummary { safe: true, ..SweepSummary::default() };
+        Self { report: Report::default(), summary, xml: JUnit::new(name), unreadable: Vec::new() }
+    }
+
     fn is_empty(&self) -> bool {
         self.summary.looked_at == 0 && self.unreadable.is_empty()
     }
@@ -158,8 +154,11 @@ impl Tally {
     }
 
     /// Prints it all. Code that differs counts for more than a file that cannot be read.
-    fn end(self, context: &Context, name: &str) -> Ending {
-        let Self { report, summary, unreadable, .. } = self;
+    fn end(self, context: &Context, name: &str, junit: Option<&Path>) -> Ending {
+        let Self { report, summary, xml, unreadable } = self;
+        if let Some(path) = junit {
+            write_file(path, xml.text().as_bytes())?;
+        }
         let all_replayed = summary.moved() == summary.looked_at;
         print(context, &ReplayLine::Summary { summary: &summary, unreadable: unreadable.len() as u64 });
         if !context.out.is_json() {

@@ -166,7 +166,7 @@ impl Test {
             bless: self.bless,
             jobs: self.jobs.map_or_else(default_jobs, usize::from),
         };
-        let (mut tally, mut xml) = (Tally::default(), JUnit::default());
+        let (mut tally, mut xml) = (Tally::default(), JUnit::new("scenarios"));
         suite::run(&suites, &options, |report| {
             xml.add_scenario(&report);
             let text = tally.report(&report);
@@ -177,7 +177,7 @@ impl Test {
             return Err(CliError::usage(format!("no scenario has {filter:?} in its name")));
         }
         if let Some(path) = &self.junit {
-            write_file(path, xml.text("scenarios").as_bytes())?;
+            write_file(path, xml.text().as_bytes())?;
         }
         if out.is_json() {
             print(out, &Line::Summary { passed: tally.all() - tally.failed(), failed: tally.failed() });

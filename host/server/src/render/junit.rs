@@ -2,90 +2,86 @@
 
 use std::fmt::Write;
 
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
 use super::describe::mismatch;
 use super::scenario;
 use super::sweep::{place, remedies};
 use crate::scenario::suite::Report;
 use crate::wire::JudgedRun;
 
-/// The report of one component: a test case for each history.
-#[derive(Debug, Default)]
+/// A report: a test case for each history or scenario.
+#[derive(Debug)]
 pub struct JUnit {
-    cases: String,
-    tests: u64,
-    failures: u64,
-    errors: u64,
+    suite: TestSuite,
 }
 
 impl JUnit {
+    /// Of what has this name: a component, say.
+    pub fn new(name: &str) -> Self {
+        Self { suite: TestSuite::new(name) }
+    }
+
     /// Takes in a run, and the file that it is from.
     pub fn add(&mut self, run: &JudgedRun, file: Option<&str>) {
-        let JudgedRun { id, run_id, workflow, message, .. } = run;
-        self.begin(workflow, &format!("{id} {run_id}"), file);
-        match message {
-            None => self.cases.push_str("/>\n"),
-            Some(message) => {
-                self.failures += 1;
-                self.end("failure", &run.verdict, message, &details(run));
-            }
-        }
+        let JudgedRun { id, run_id, workflow, message, verdict, .. } = run;
+        let status = match message {
+            None => TestCaseStatus::success(),
+            Some(message) => bad(NonSuccessKind::Failure, verdict, message, &details(run)),
+        };
+        self.case(workflow, &format!("{id} {run_id}"), file, status);
     }
 
     /// Takes in a history that nobody can replay.
     pub fn add_unreadable(&mut self, file: &str, message: &str) {
-        self.begin("unreadable", file, Some(file));
-        self.errors += 1;
-        self.end("error", "unreadable", message, "");
+        let kind = "unreadable";
+        self.case(kind, file, Some(file), bad(NonSuccessKind::Error, kind, message, ""));
     }
 
     /// Takes in a scenario.
     pub fn add_scenario(&mut self, report: &Report) {
         let file = report.path.display().to_string();
         let class = report.path.file_stem().unwrap_or_default().to_string_lossy();
-        self.begin(&class, &report.name, Some(&file));
-        let _ = write!(self.cases, " time=\"{:.3}\"", report.real_time.as_secs_f64());
-        match report.unexpected.first() {
-            None => self.cases.push_str("/>\n"),
+        let status = match report.unexpected.first() {
+            None => TestCaseStatus::success(),
             Some(first) => {
-                self.failures += 1;
-                self.end("failure", "unexpected", &first.what, &format!("\n{}", scenario::details(report)));
+                bad(NonSuccessKind::Failure, "unexpected", &first.what, &scenario::details(report))
             }
-        }
+        };
+        self.case(&class, &report.name, Some(&file), status).set_time(report.real_time);
     }
 
     /// The document.
-    pub fn text(&self, component: &str) -> String {
-        let Self { cases, tests, failures, errors } = self;
-        let name = Escaped(component);
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{name}\" \
-             tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\">\n{cases}  </testsuite>\n</testsuites>\n"
-        )
+    pub fn text(self) -> String {
+        let mut report = quick_junit::Report::unnamed();
+        report.add_test_suite(self.suite);
+        report.to_string().expect("writing to memory cannot fail")
     }
 
-    fn begin(&mut self, class: &str, name: &str, file: Option<&str>) {
-        self.tests += 1;
-        let _ =
-            write!(self.cases, "    <testcase classname=\"{}\" name=\"{}\"", Escaped(class), Escaped(name));
+    fn case(&mut self, class: &str, name: &str, file: Option<&str>, status: TestCaseStatus) -> &mut TestCase {
+        let mut case = TestCase::new(name, status);
+        case.set_classname(class);
         if let Some(file) = file {
-            let _ = write!(self.cases, " file=\"{}\"", Escaped(file));
+            case.extra.insert("file".into(), file.into());
         }
+        self.suite.add_test_case(case);
+        self.suite.test_cases.last_mut().expect("it was added")
     }
+}
 
-    fn end(&mut self, element: &str, kind: &str, message: &str, details: &str) {
-        let (kind, message, details) = (Escaped(kind), Escaped(message), Escaped(details));
-        let _ = writeln!(
-            self.cases,
-            ">\n      <{element} type=\"{kind}\" message=\"{message}\">{details}</{element}>\n    </testcase>"
-        );
+fn bad(kind: NonSuccessKind, of: &str, message: &str, details: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(of).set_message(message);
+    if !details.is_empty() {
+        status.set_description(format!("\n{details}"));
     }
+    status
 }
 
 /// All that is known of where the code of a run differs.
 fn details(run: &JudgedRun) -> String {
     let mut text = String::new();
     if let Some(report) = &run.mismatch {
-        text.push('\n');
         mismatch(&mut text, report);
         place(&mut text, run);
         remedies(&mut text);
@@ -94,25 +90,6 @@ fn details(run: &JudgedRun) -> String {
         let _ = writeln!(text, "  {frame}");
     }
     text
-}
-
-/// Text that has no meaning in XML, in an element as in an attribute. What XML cannot have at all, control characters,
-/// is replaced.
-struct Escaped<'a>(&'a str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            '\n' | '\t' => f.write_char(c),
-            '\u{fffe}' | '\u{ffff}' => f.write_char(char::REPLACEMENT_CHARACTER),
-            c if c.is_control() => f.write_char(char::REPLACEMENT_CHARACTER),
-            c => f.write_char(c),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -141,17 +118,17 @@ mod tests {
                 "likely_causes": ["the workflow's code changed before this point"],
             },
         }));
-        let mut report = JUnit::default();
+        let mut report = JUnit::new("shop.wasm");
         report.add(&run(json!({})), None);
         report.add(&diverged, Some("histories/a.jsonl"));
         report.add_unreadable("histories/b.jsonl", "it was cut");
         expect![[r#"
             <?xml version="1.0" encoding="UTF-8"?>
-            <testsuites>
-              <testsuite name="shop.wasm" tests="3" failures="1" errors="1">
-                <testcase classname="order" name="order&lt;1&gt; 0199"/>
-                <testcase classname="order" name="order&lt;1&gt; 0199" file="histories/a.jsonl">
-                  <failure type="diverged" message="differs at 3.1: &quot;a&quot; &amp; �">
+            <testsuites tests="3" skipped="0" failures="1" errors="1">
+                <testsuite name="shop.wasm" tests="3" skipped="0" errors="1" failures="1">
+                    <testcase name="order&lt;1&gt; 0199" classname="order"/>
+                    <testcase name="order&lt;1&gt; 0199" classname="order" file="histories/a.jsonl">
+                        <failure message="differs at 3.1: &quot;a&quot; &amp; " type="diverged">
               at         3.1
               recorded   activity.start charge
               attempted  activity.start ship
@@ -159,7 +136,7 @@ mod tests {
                 - &quot;charge&quot;
                 + &quot;ship&quot;
               likely causes
-                · the workflow's code changed before this point
+                · the workflow&apos;s code changed before this point
               event      7 of its history
               source     src/lib.rs:3 in shop::order
 
@@ -169,12 +146,12 @@ mod tests {
               pin       push the version without --move-running: open runs keep the code that they have
               shop::order at src/lib.rs:3
             </failure>
-                </testcase>
-                <testcase classname="unreadable" name="histories/b.jsonl" file="histories/b.jsonl">
-                  <error type="unreadable" message="it was cut"></error>
-                </testcase>
-              </testsuite>
+                    </testcase>
+                    <testcase name="histories/b.jsonl" classname="unreadable" file="histories/b.jsonl">
+                        <error message="it was cut" type="unreadable"/>
+                    </testcase>
+                </testsuite>
             </testsuites>
-        "#]].assert_eq(&report.text("shop.wasm"));
+        "#]].assert_eq(&report.text());
     }
 }
