@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::failure::Outcome;
@@ -63,11 +64,32 @@ pub enum Stop {
     Mismatch(Box<Mismatch>),
     /// The query that the run was made for is answered, or has failed: see [`Run::query`].
     Answered(Box<Outcome>),
-    /// A replay that is looked at has come to the call that is looked for, here in the code: see
-    /// [`Run::moment`], and [`Trap::backtrace`].
-    Reached(Vec<String>),
+    /// A replay that is looked at has come to the call that is looked for: see [`Run::moment`].
+    Reached(Reached),
     /// The machine could not go on, through no fault of the run: try the step again later.
     Unavailable(String),
+}
+
+/// Where in the code a replay that is looked at has stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// As [`Trap::backtrace`].
+    pub backtrace: Vec<String>,
+    /// What the instance is there, if who executes the code takes images. Code that has returned leaves none.
+    pub image: Option<Image>,
+}
+
+/// What an instance is at one of its calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The SHA-256 of its memories and globals.
+    pub memory: Digest,
+    /// The size of its memories, in bytes.
+    pub memory_bytes: usize,
+    /// Its memories, globals and stack, as a [core dump] of WebAssembly; or why there is none.
+    ///
+    /// [core dump]: https://github.com/WebAssembly/tool-conventions/blob/main/Coredump.md
+    pub core_dump: Result<Bytes, &'static str>,
 }
 
 /// A trap: the code cannot go on.
@@ -187,7 +209,7 @@ impl From<Halt> for Stop {
             Halt::Mismatch(mismatch) => Self::Mismatch(mismatch),
             Halt::Limit(excess) => Self::Limit(excess),
             Halt::Answered(outcome) => Self::Answered(outcome),
-            Halt::Reached => Self::Reached(Vec::new()),
+            Halt::Reached => Self::Reached(Reached::default()),
             Halt::Misuse(message) => {
                 Self::Trap(Trap { message, backtrace: Vec::new(), stack_overflow: false })
             }

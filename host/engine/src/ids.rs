@@ -144,7 +144,7 @@ impl FromStr for RunId {
     }
 }
 
-/// The SHA-256 of a component's uploaded bytes: its identity.
+/// A SHA-256. Of a component's uploaded bytes, where nothing else is said: its identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 

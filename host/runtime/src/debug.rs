@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use refrain_engine::codec::{self, DecodeError};
-use refrain_engine::guest::{Guests, OpenError, Stop};
+use refrain_engine::guest::{Guests, Image, OpenError, Reached, Stop};
 use refrain_engine::ids::Digest;
 use refrain_engine::journal::{Record, Started};
 use refrain_engine::payload::Payload;
@@ -50,6 +50,8 @@ pub struct Stopped {
     pub moment: Moment,
     /// Its event in the run's history, or the one before it, and where in the code it is made.
     pub place: Place,
+    /// What the instance is there: see [`Reached::image`].
+    pub image: Option<Image>,
 }
 
 /// Why there is nothing to look at.
@@ -117,11 +119,11 @@ impl Debugger {
     /// See [`DebugError`].
     pub async fn at(&self, call: u64) -> Result<Stopped, DebugError> {
         let (mut run, stop) = self.look(Watch::Until(call)).await?;
-        let (Some(moment), Stop::Reached(backtrace)) = (run.moment(), stop) else {
+        let (Some(moment), Stop::Reached(Reached { backtrace, image })) = (run.moment(), stop) else {
             return Err(DebugError::NoCall(call));
         };
         let event = event_at(&self.started, &self.records, moment.position);
-        Ok(Stopped { moment: *moment, place: Place { event, backtrace } })
+        Ok(Stopped { moment: *moment, place: Place { event, backtrace }, image })
     }
 
     /// What the run answers to a query at the end of this step.

@@ -64,13 +64,15 @@ pub(crate) struct Backend {
     pub(crate) key: String,
 }
 
-/// How code is compiled and where instances are: see [`crate::SandboxOptions::building`].
+/// How code is compiled, where instances are and what is kept of them: see [`crate::SandboxOptions::building`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Building {
     /// The compiler does not optimize: it is another code generator for the same code.
     pub unoptimized: bool,
     /// Each instance is made for itself, and none comes from the pool.
     pub unpooled: bool,
+    /// An image is taken of an instance that stops because somebody looks at it: see [`refrain_engine::guest::Image`].
+    pub images: bool,
 }
 
 /// The engines of one profile.
@@ -161,6 +163,7 @@ fn deterministic(profile: &Profile, building: Building) -> Config {
         .concurrency_support(false)
         .cranelift_opt_level(if building.unoptimized { OptLevel::None } else { OptLevel::Speed })
         .memory_init_cow(true)
+        .coredump_on_trap(building.images)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config

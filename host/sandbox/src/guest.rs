@@ -13,6 +13,7 @@ use crate::bindings::refrain::workflow::types::Payload;
 use crate::convert;
 use crate::engine::Backend;
 use crate::epoch::Ticker;
+use crate::image;
 use crate::library::Ready;
 use crate::limiter::{Limiter, MachineMemory};
 use crate::state::State;
@@ -79,10 +80,11 @@ async fn live(
         // What it said before it fell is the best that is known of why. The run still takes notes.
         let _ = store.data_mut().flush_output();
     }
+    let image = image::of(&cause, &mut store, &workflow);
     let (run, halt) = store.into_data().into_run();
     // `State::wait` puts the run back before it returns, and nothing else takes it out.
     let mut run = run.expect("code that ended has its run");
-    let stop = trap::stop(cause, halt, &mut run);
+    let stop = trap::stop(cause, halt, image, &mut run);
     (run, stop)
 }
 

@@ -28,6 +28,7 @@ mod epoch;
 mod gate;
 mod guest;
 mod host;
+mod image;
 mod inspect;
 mod library;
 mod limiter;
@@ -97,8 +98,8 @@ pub struct SandboxOptions {
     /// Whether the host has activities `http.request` that reach anybody. If not, a component that imports `wasi:http` is
     /// refused when it is uploaded; those that are here already execute as ever.
     pub http: bool,
-    /// How code is compiled and where instances are. The default is the fastest; the others are there to see that a guest
-    /// cannot tell.
+    /// How code is compiled, where instances are and what is kept of them. The default is the fastest; the others are there
+    /// to look closer at a guest, which cannot tell.
     pub building: Building,
 }
 

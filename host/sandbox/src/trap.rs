@@ -2,7 +2,7 @@
 
 use std::io;
 
-use refrain_engine::guest::{Stop, Trap};
+use refrain_engine::guest::{Image, Reached, Stop, Trap};
 use refrain_engine::mismatch::Mismatch;
 use refrain_engine::run::{Halt, Run};
 use wasmtime::{Error, OutOfMemory, PoolConcurrencyLimitError, WasmBacktrace};
@@ -49,7 +49,7 @@ pub(crate) fn cause_of_instantiation(error: Error) -> Cause {
 }
 
 /// What an owner is told.
-pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
+pub(crate) fn stop(cause: Cause, halt: Option<Halt>, image: Option<Image>, run: &mut Run) -> Stop {
     match cause {
         Cause::Halted(error) => match halt.map(Stop::from) {
             Some(Stop::Trap(trap)) => {
@@ -60,7 +60,10 @@ pub(crate) fn stop(cause: Cause, halt: Option<Halt>, run: &mut Run) -> Stop {
                 let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
                 Stop::Mismatch(Box::new(Mismatch { backtrace, ..*mismatch }))
             }
-            Some(Stop::Reached(_)) => Stop::Reached(error.as_ref().map(backtrace).unwrap_or_default()),
+            Some(Stop::Reached(_)) => {
+                let backtrace = error.as_ref().map(backtrace).unwrap_or_default();
+                Stop::Reached(Reached { backtrace, image })
+            }
             Some(stop) => stop,
             None => Stop::Unavailable("the run stopped its guest and did not say why".to_owned()),
         },

@@ -382,6 +382,10 @@ fn help_says_what_a_command_does_and_shows_examples() {
                           Of one history, print the run at this call: its number, or its place as reports say it,
                           such as 3.1
 
+                      --core-dump <FILE>
+                          Write what the code's instance is there, as a core dump of WebAssembly: its memory, its
+                          globals and its stack
+
                       --junit <FILE>
                           Write a report for CI, as JUnit's XML
 
@@ -394,6 +398,7 @@ fn help_says_what_a_command_does_and_shows_examples() {
                   refrain replay shop.wasm --open
                   refrain replay shop.wasm --last 1000 --workflow order --json
                   refrain replay shop.wasm order-42.jsonl --until 3.1
+                  refrain replay shop.wasm order-42.jsonl --until 3.1 --core-dump order-42.core
 
                 It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be
                 replayed.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::executor::block_on;
 use refrain_engine::definition::WorkflowDefinition;
+use refrain_engine::export::{ExportError, Exported};
 use refrain_engine::guest::Guests;
 use refrain_engine::ids::Digest;
-use refrain_runtime::NewComponent;
+use refrain_runtime::{Debugger, NewComponent};
 use refrain_sandbox::{ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
 
 /// Components, compiled once for however many tests. Clones share them.
@@ -102,5 +103,16 @@ impl Code {
         };
         self.components.push((name.to_owned(), component));
         Ok(self.components.last().map_or(&[], |(_, component)| &component.workflows))
+    }
+
+    /// Looks at a run that one of these components has made, call by call.
+    ///
+    /// # Errors
+    /// When the history is one that nobody can replay.
+    pub fn debugger(&self, history: Exported) -> Result<Debugger, ExportError> {
+        history.check_replayable()?;
+        let Exported { started, records, code, .. } = history;
+        let guests = Arc::clone(&self.guests);
+        Ok(Debugger::new(guests, code.digest, code.digest, Arc::new(started), records))
     }
 }

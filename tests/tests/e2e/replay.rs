@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use refrain_tests::{Client, Host, cli, guest, guest_path};
+use refrain_tests::{Client, Host, cli, guest, guest_path, target_dir};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -88,6 +88,14 @@ async fn a_history_of_a_killed_host_replays_without_one_and_says_where_other_cod
         assert_eq!(exit, Some(code), "{words}");
         assert_eq!(summary(&words)?["verdicts"], json!({ verdict: 1 }), "{words}");
     }
+
+    let core = folder.path().join("order.core");
+    let core_dump = ["replay", &same, &file, "--core-dump", core.to_str().context("a path")?, "--until"];
+    let (exit, words) = alone(&[&core_dump[..], &["1.0"]].concat()).await?;
+    ensure!(exit == Some(0) && words.contains("wrote a core dump to"), "{words}");
+    assert!(fs::read(&core)?.starts_with(b"\0asm"));
+    let (exit, words) = alone(&core_dump[..5]).await?;
+    ensure!(exit == Some(2) && words.contains("--until"), "{words}");
 
     let report = folder.path().join("report.xml");
     let report = report.to_str().context("a path")?;
@@ -187,6 +195,25 @@ async fn the_runs_of_a_host_are_exported_to_a_folder_and_replayed_from_there() -
     let (exit, words) =
         alone(&["replay", wasm, &all, "--workflow", "planned", "--jobs", "1", "--json"]).await?;
     assert!(exit == Some(0) && summary(&words)?["looked_at"] == 1, "{words}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_component_that_is_made_of_several_has_no_core_dump_and_says_so() -> Result<()> {
+    let component = target_dir()?.join("guests-languages/js/order-saga.wasm");
+    // That a machine has no tools for a language is said by who builds the components.
+    if !component.exists() {
+        return Ok(());
+    }
+    let recorded =
+        fs::read_dir(Path::new(RECORDED).join("v1/order-saga"))?.next().context("a history")??.path();
+    let (folder, component) = (TempDir::new()?, component.to_str().context("a path")?);
+    let core = folder.path().join("core");
+    let (history, file) = (recorded.to_str().context("a path")?, core.to_str().context("a path")?);
+    let look = ["replay", component, history, "--until", "5", "--core-dump", file];
+    let (exit, words) = alone(&look).await?;
+    ensure!(exit == Some(2) && words.contains("made of several that call each other"), "{words}");
+    ensure!(!core.exists(), "nothing is written");
     Ok(())
 }
 

@@ -172,6 +172,7 @@ async fn a_component_is_deterministic_on_hosts_that_it_cannot_tell_apart() -> Re
     let (code, words) = alone(&check).await?;
     ensure!(code == Some(0) && words.contains("3 scenarios the same everywhere, 0 not"), "{words}");
     ensure!(words.contains("unoptimized code") && words.contains("a replay before each step"), "{words}");
+    ensure!(!words.contains("memory 0 B"), "the memory of each was compared: {words}");
 
     let folder = TempDir::new()?;
     let (source, target) = (folder.path().join("source"), folder.path().join("target"));

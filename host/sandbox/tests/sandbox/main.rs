@@ -6,6 +6,7 @@ mod children;
 mod determinism;
 mod hostile;
 mod http;
+mod images;
 mod owner;
 mod queries;
 mod residency;

@@ -21,6 +21,7 @@ struct Line<'a> {
     same: bool,
     runs: usize,
     bytes: usize,
+    memory_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<&'a str>,
     differs: &'a [Unexpected],
@@ -42,7 +43,10 @@ fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliErro
     let others: Vec<&str> = VARIANTS[1..].iter().map(|variant| variant.name).collect();
     if !out.is_json() {
         let shown = component.display();
-        out.data(&format!("{shown}: journals compared with those of hosts with {}\n", others.join(", ")));
+        out.data(&format!(
+            "{shown}: journals and memory compared with those on hosts with {}\n",
+            others.join(", ")
+        ));
     }
     for path in scenario_files(paths)? {
         let certified = certifier.certify(&path, |certified| {
@@ -67,13 +71,14 @@ fn all(component: &Path, paths: &[PathBuf], out: Output) -> Result<Exit, CliErro
 }
 
 fn print(out: Output, certified: &Certified) {
-    let Certified { name, runs, bytes, differs, left_out } = certified;
+    let Certified { name, runs, bytes, memory_bytes, differs, left_out } = certified;
     if out.is_json() {
         let line = Line {
             scenario: name,
             same: left_out.is_none() && differs.is_empty(),
             runs: *runs,
             bytes: *bytes,
+            memory_bytes: *memory_bytes,
             left_out: left_out.as_deref(),
             differs,
         };
@@ -85,7 +90,9 @@ fn print(out: Output, certified: &Certified) {
         return;
     }
     let word = if differs.is_empty() { "same" } else { "DIFFERS" };
-    out.data(&format!("  {word:<8}  {name} ({}, {})", count(*runs as u64, "run"), size(*bytes as u64)));
+    let (runs, journals, memory) =
+        (count(*runs as u64, "run"), size(*bytes as u64), size(*memory_bytes as u64));
+    out.data(&format!("  {word:<8}  {name} ({runs}, journals {journals}, memory {memory})"));
     for unexpected in differs {
         out.data(&format!("        {}", unexpected.what));
         for line in unexpected.details.lines() {

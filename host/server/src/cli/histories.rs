@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use futures::{StreamExt, stream};
 use indicatif::ProgressBar;
 use refrain_engine::export::Exported;
+use refrain_sandbox::Building;
 use tokio::task::spawn_blocking;
 
 use super::host_runs::export;
@@ -78,7 +79,7 @@ impl Replays {
     /// Replays all, and reports: on standard output, with `--json` as they are looked at.
     pub(super) async fn run(self, context: &Context) -> Ending {
         let Self { component, name, sources, workflow, jobs, junit } = self;
-        let candidate = Candidate::inspect(component.into(), jobs).await;
+        let candidate = Candidate::inspect(component.into(), jobs, Building::default()).await;
         let candidate = Arc::new(candidate.map_err(|error| refused(&name, error))?);
         let bar = bar(context.out);
         bar.iter().for_each(|bar| bar.set_length(sources.len() as u64));

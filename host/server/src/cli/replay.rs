@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use refrain_engine::guest::Image;
+use refrain_sandbox::Building;
 
 use super::component_push::read;
-use super::histories::{Replays, Source, default_jobs};
+use super::histories::{Replays, Source, default_jobs, write_file};
 use super::host_runs::HostRuns;
-use super::workflow_debug::{At, begin, from_file, print};
-use super::{CliError, Context, Ending};
+use super::workflow_debug::{At, begin, from_file, print_call};
+use super::{CliError, Context, Ending, Exit};
+use crate::render::size;
 use crate::replay::files;
 
 /// Replay recorded histories with a component: does it still make the calls that they have?
@@ -24,6 +27,7 @@ Examples:
   refrain replay shop.wasm --open
   refrain replay shop.wasm --last 1000 --workflow order --json
   refrain replay shop.wasm order-42.jsonl --until 3.1
+  refrain replay shop.wasm order-42.jsonl --until 3.1 --core-dump order-42.core
 
 It exits with 8 if the code differs from a history, and with 2 if a file is no history that can be replayed.")]
 pub(super) struct Replay {
@@ -40,6 +44,9 @@ pub(super) struct Replay {
     /// Of one history, print the run at this call: its number, or its place as reports say it, such as 3.1.
     #[arg(long, value_name = "CALL", conflicts_with_all = ["open", "last", "workflow", "jobs", "junit"])]
     until: Option<At>,
+    /// Write what the code's instance is there, as a core dump of WebAssembly: its memory, its globals and its stack.
+    #[arg(long, value_name = "FILE", requires = "until")]
+    core_dump: Option<PathBuf>,
     /// Write a report for CI, as JUnit's XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -50,7 +57,7 @@ const MOST_JOBS: i64 = 256;
 
 impl Replay {
     pub(super) async fn run(self, context: &Context) -> Ending {
-        let Self { component, histories, runs, jobs, until, junit } = self;
+        let Self { component, histories, runs, jobs, until, core_dump, junit } = self;
         if histories.is_empty() && !runs.open && runs.last.is_none() {
             return Err(CliError::usage(
                 "there is nothing to replay: give files or folders of histories, or --open or --last for those of a host",
@@ -62,7 +69,7 @@ impl Replay {
             let [path] = &files[..] else {
                 return Err(CliError::usage("--until looks at one history: give one file"));
             };
-            return look(context, &component, bytes, path, at).await;
+            return look(context, &component, bytes, path, at, core_dump.as_deref()).await;
         }
         let listed = runs.list(&context.client, false).await?;
         let sources =
@@ -73,10 +80,29 @@ impl Replay {
     }
 }
 
-/// Prints the run of a history at a call.
-async fn look(context: &Context, component: &Path, bytes: Vec<u8>, path: &Path, at: At) -> Ending {
+/// Prints the run of a history at a call, and writes its core dump there.
+async fn look(
+    context: &Context,
+    component: &Path,
+    bytes: Vec<u8>,
+    path: &Path,
+    at: At,
+    core_dump: Option<&Path>,
+) -> Ending {
     let (component, name) = (component.display().to_string(), path.display().to_string());
-    let session = begin(&component, bytes, &name, from_file(path)?, false).await?;
+    let building = Building { images: core_dump.is_some(), ..Building::default() };
+    let session = begin((&component, bytes), (&name, from_file(path)?), false, building).await?;
     let index = at.find(&session.calls)?;
-    print(context, &session, Some(index)).await
+    let found = print_call(context, &session, index).await?;
+    if let Some(path) = core_dump {
+        let dump = match found.image {
+            Some(Image { core_dump, .. }) => core_dump,
+            None => Err("the code has returned: give a call before"),
+        };
+        let dump =
+            dump.map_err(|why| CliError::usage(format!("there is no core dump at call {at}: {why}")))?;
+        write_file(path, &dump)?;
+        context.out.say(&format!("wrote a core dump to {} ({})", path.display(), size(dump.len() as u64)));
+    }
+    Ok(Exit::Ok)
 }

@@ -7,10 +7,12 @@ use std::str::FromStr;
 
 use clap::Args;
 use refrain_engine::export::Exported;
-use refrain_runtime::Calls;
+use refrain_runtime::{Calls, Stopped};
+use refrain_sandbox::Building;
 
 use super::component_push::read;
 use super::histories::refused;
+use super::output::Output;
 use super::{CliError, Context, Ending, Exit};
 use crate::debug::view::{self, DebugLine};
 use crate::debug::{Session, terminal};
@@ -112,11 +114,15 @@ impl Debug {
             (None, None) => return Err(CliError::usage("give an execution's id, or --history")),
         };
         let mut session = match component {
-            Some(path) => begin(&path.display().to_string(), read(&path)?, &name, history, false).await?,
+            Some(path) => {
+                let component = (&*path.display().to_string(), read(&path)?);
+                begin(component, (&name, history), false, Building::default()).await?
+            }
             None => {
                 let (component, version) = (history.code.component.clone(), history.code.version);
                 let bytes = context.client.component_code(&component, version).await?;
-                begin(&format!("{component}@{version}"), bytes, &name, history, true).await?
+                let component = (&*format!("{component}@{version}"), bytes);
+                begin(component, (&name, history), true, Building::default()).await?
             }
         };
         let first = at.map(|at| at.find(&session.calls)).transpose()?;
@@ -125,7 +131,10 @@ impl Debug {
             shown.map_err(|error| CliError::system("cannot use the terminal", &error))?;
             return Ok(Exit::Ok);
         }
-        print(context, &session, first).await
+        match first {
+            Some(index) => print_call(context, &session, index).await.map(|_| Exit::Ok),
+            None => Ok(print_calls(context.out, &session.calls)),
+        }
     }
 }
 
@@ -142,44 +151,52 @@ pub(super) fn from_file(path: &Path) -> Result<Exported, CliError> {
 
 /// Begins to look at a history with the bytes of a component. Both have names, for what is wrong with them.
 pub(super) async fn begin(
-    component: &str,
-    bytes: Vec<u8>,
-    name: &str,
-    history: Exported,
+    (component, bytes): (&str, Vec<u8>),
+    (name, history): (&str, Exported),
     is_its_own: bool,
+    building: Building,
 ) -> Result<Session, CliError> {
-    let candidate = Candidate::inspect(bytes.into(), 1).await.map_err(|error| refused(component, error))?;
+    let candidate = Candidate::inspect(bytes.into(), 1, building).await;
+    let candidate = candidate.map_err(|error| refused(component, error))?;
     let debugger = candidate.debugger(history, is_its_own);
     let debugger = debugger.map_err(|error| CliError::usage(format!("{name}: {error}")))?;
     Session::begin(debugger).await.map_err(|error| CliError::failed(error.to_string()))
 }
 
-/// Prints the run at a call, or each of its calls.
-pub(super) async fn print(context: &Context, session: &Session, at: Option<usize>) -> Ending {
+/// Looks at the run at the call with this index, and prints it.
+pub(super) async fn print_call(
+    context: &Context,
+    session: &Session,
+    index: usize,
+) -> Result<Stopped, CliError> {
+    let found = session.look(index as u64 + 1).await;
+    let found = found.map_err(|error| CliError::failed(error.to_string()))?;
     let out = context.out;
-    let line = |line: &DebugLine<'_>| out.json_line(&serde_json::to_string(line).unwrap_or_default());
-    if let Some(index) = at {
-        let found = session.look(index as u64 + 1).await;
-        let found = found.map_err(|error| CliError::failed(error.to_string()))?;
-        if out.is_json() {
-            line(&DebugLine::moment(&session.calls, &found));
-        } else {
-            out.data(&view::text(&session.calls, &found));
-        }
-        return Ok(Exit::Ok);
+    if out.is_json() {
+        json_line(out, &DebugLine::moment(&session.calls, &found));
+    } else {
+        out.data(&view::text(&session.calls, &found));
     }
-    let calls = &session.calls;
+    Ok(found)
+}
+
+/// Prints each call, and what comes after the last one.
+fn print_calls(out: Output, calls: &Calls) -> Exit {
     for (index, call) in calls.calls.iter().enumerate() {
         if out.is_json() {
-            line(&DebugLine::call(index, call));
+            json_line(out, &DebugLine::call(index, call));
         } else {
             out.data(&view::row(calls, index));
         }
     }
     if out.is_json() {
-        line(&DebugLine::end(calls));
+        json_line(out, &DebugLine::end(calls));
     } else {
         out.say(&calls.end);
     }
-    Ok(if calls.differs { Exit::Diverges } else { Exit::Ok })
+    if calls.differs { Exit::Diverges } else { Exit::Ok }
+}
+
+fn json_line(out: Output, line: &DebugLine<'_>) {
+    out.json_line(&serde_json::to_string(line).unwrap_or_default());
 }

@@ -69,5 +69,6 @@ pub(super) fn moment(call: u64) -> Stopped {
     Stopped {
         moment: Moment { call, position: seen.position, made, answer, time: seen.time, pending },
         place: Place { event: Some(call), backtrace },
+        image: None,
     }
 }

@@ -12,7 +12,7 @@ use refrain_engine::guest::Guests;
 use refrain_engine::ids::Digest;
 use refrain_engine::journal::{End, Record};
 use refrain_runtime::{Debugger, RunStatus, SystemClock, Trial};
-use refrain_sandbox::{ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
+use refrain_sandbox::{Building, ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
 
 use crate::api::judged::judged;
 use crate::wire::JudgedRun;
@@ -42,8 +42,12 @@ impl Candidate {
     ///
     /// # Errors
     /// When it is no component that can run here.
-    pub async fn inspect(component: Bytes, at_once: usize) -> Result<Self, CandidateError> {
-        let options = SandboxOptions { max_instances: Some(at_once), ..SandboxOptions::default() };
+    pub async fn inspect(
+        component: Bytes,
+        at_once: usize,
+        building: Building,
+    ) -> Result<Self, CandidateError> {
+        let options = SandboxOptions { max_instances: Some(at_once), building, ..SandboxOptions::default() };
         // What was inspected is ready, and nothing else is asked for.
         let source: ComponentSource = Arc::new(|_| Ok(None));
         let sandbox = Sandbox::new(options, source)?;

@@ -1,10 +1,15 @@
 //! Whether a component is deterministic: the same scenario on hosts that a guest cannot tell apart leaves the same journals,
-//! byte for byte. One of them does not optimize its code, one makes each instance anew, one replays before each
-//! step; a component for which it matters has found a hole in the sandbox, or one in its language's runtime.
+//! byte for byte, and each run has the same memory at its end. One of them does not optimize its code, one makes each
+//! instance anew, one replays before each step; a component for which it matters has found a hole in the sandbox, or one
+//! in its language's runtime.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use futures::executor::block_on;
+use refrain_engine::export::Exported;
+use refrain_engine::guest::Image;
+use refrain_engine::ids::Digest;
 use refrain_sandbox::{Building, SandboxOptions};
 use refrain_testkit::{Code, CodeError, Life, TestError, TestHost};
 
@@ -36,12 +41,12 @@ pub const VARIANTS: [Variant; 5] = [
     Variant { name: "a replay before each step", building: FAST, evicts: true },
     Variant {
         name: "all of these at once",
-        building: Building { unoptimized: true, unpooled: true },
+        building: Building { unoptimized: true, unpooled: true, ..FAST },
         evicts: true,
     },
 ];
 
-const FAST: Building = Building { unoptimized: false, unpooled: false };
+const FAST: Building = Building { unoptimized: false, unpooled: false, images: true };
 
 /// Instances of one sandbox: those of a scenario's executions, and there is a sandbox for each way to build.
 const INSTANCES: usize = 64;
@@ -57,8 +62,10 @@ pub struct Certified {
     pub name: String,
     /// Runs whose journals were compared.
     pub runs: usize,
-    /// Their bytes.
+    /// The bytes of their journals.
     pub bytes: usize,
+    /// The bytes of their memories, each at its run's end.
+    pub memory_bytes: usize,
     /// Where they differ. Empty: nowhere.
     pub differs: Vec<Unexpected>,
     /// Why it was left out.
@@ -108,11 +115,12 @@ impl Certifier {
 
 fn scenario(suites: &[Suite], index: usize) -> Certified {
     let name = suites[0].file.scenarios[index].name.clone();
-    let mut certified = Certified { name, runs: 0, bytes: 0, differs: Vec::new(), left_out: None };
+    let mut certified =
+        Certified { name, runs: 0, bytes: 0, memory_bytes: 0, differs: Vec::new(), left_out: None };
     let mut reference = None;
     for (variant, suite) in VARIANTS.iter().zip(suites) {
-        let journals = journals(suite, &suite.file.scenarios[index], variant);
-        if let Err(why) = &journals
+        let left = left(suite, &suite.file.scenarios[index], variant);
+        if let Err(why) = &left
             && why.contains(STACK_OVERFLOW)
         {
             certified.left_out = Some(format!("its stack overflows ({})", variant.name));
@@ -120,10 +128,11 @@ fn scenario(suites: &[Suite], index: usize) -> Certified {
         }
         match &reference {
             None => {
-                match &journals {
-                    Ok(journals) => {
-                        certified.runs = journals.len();
-                        certified.bytes = journals.values().map(String::len).sum();
+                match &left {
+                    Ok(left) => {
+                        certified.runs = left.len();
+                        certified.bytes = left.values().map(|left| left.journal.len()).sum();
+                        certified.memory_bytes = left.values().map(|left| left.memory.bytes).sum();
                     }
                     // What cannot be played is the same everywhere, and says nothing.
                     Err(why) => {
@@ -131,11 +140,11 @@ fn scenario(suites: &[Suite], index: usize) -> Certified {
                         return certified;
                     }
                 }
-                reference = Some(journals);
+                reference = Some(left);
             }
-            Some(reference) if *reference == journals => {}
+            Some(reference) if *reference == left => {}
             Some(reference) => {
-                let details = diff(&words(reference), &words(&journals));
+                let details = diff(&words(reference), &words(&left));
                 certified.differs.push(Unexpected::new(format!("with {}", variant.name), details));
             }
         }
@@ -143,20 +152,34 @@ fn scenario(suites: &[Suite], index: usize) -> Certified {
     certified
 }
 
-/// The journals of all runs of a scenario, by execution and run; or why there is none.
-type Journals = Result<BTreeMap<String, String>, String>;
+/// What a run leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Left {
+    journal: String,
+    memory: Memory,
+}
 
-fn journals(suite: &Suite, scenario: &Scenario, variant: &Variant) -> Journals {
+/// What the memory of a run is at its end. A run that has made no call has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Memory {
+    digest: Option<Digest>,
+    bytes: usize,
+}
+
+/// What all runs of a scenario leave, by execution and run; or why they leave nothing.
+type AllLeft = Result<BTreeMap<String, Left>, String>;
+
+fn left(suite: &Suite, scenario: &Scenario, variant: &Variant) -> AllLeft {
     let play = Play { file: &suite.file, scenario, code: &suite.code, unanswered: Unanswered::default() };
     let host: TestHost = play.host(scenario.seed)?;
     let mut host = if variant.evicts { host.evicting() } else { host };
     let played = host.live(async |life: Life| {
         let ended = play.play(life.clone()).await?.ended;
-        let mut journals = BTreeMap::new();
+        let mut journals = Vec::new();
         for run in life.runs().await? {
             let id = run.workflow_id.to_string();
             let journal = life.export(&id, Some(run.run_id)).await?;
-            journals.insert(format!("{id} {}", run.run_id), String::from_utf8_lossy(&journal).into_owned());
+            journals.push((format!("{id} {}", run.run_id), journal));
         }
         match ended {
             Err(TestError::Stuck { ref state, .. }) if !state.contains(STACK_OVERFLOW) => Ok(journals),
@@ -164,12 +187,58 @@ fn journals(suite: &Suite, scenario: &Scenario, variant: &Variant) -> Journals {
             ended => ended.map(|_| journals),
         }
     });
-    played.map_err(|error| error.to_string())
+    let journals = played.map_err(|error| error.to_string())?;
+    let left = journals.into_iter().map(|(run, journal)| {
+        let memory = block_on(memory(&suite.code, &journal))?;
+        Ok((run, Left { journal: String::from_utf8_lossy(&journal).into_owned(), memory }))
+    });
+    left.collect()
 }
 
-fn words(journals: &Journals) -> String {
-    match journals {
-        Ok(journals) => journals.iter().map(|(run, journal)| format!("{run}\n{journal}")).collect(),
+/// Looks at the memory of a run at the last call that leaves an image: code that returns leaves none.
+async fn memory(code: &Code, journal: &[u8]) -> Result<Memory, String> {
+    let history = Exported::read(journal).map_err(|error| error.to_string())?;
+    let debugger = code.debugger(history).map_err(|error| error.to_string())?;
+    let calls = debugger.calls().await.map_err(|error| error.to_string())?.calls.len() as u64;
+    for call in (1..=calls).rev() {
+        let stopped = debugger.at(call).await.map_err(|error| error.to_string())?;
+        if let Some(Image { memory, memory_bytes, .. }) = stopped.image {
+            return Ok(Memory { digest: Some(memory), bytes: memory_bytes });
+        }
+    }
+    Ok(Memory::default())
+}
+
+fn words(left: &AllLeft) -> String {
+    let run = |(run, Left { journal, memory }): (&String, &Left)| {
+        let Memory { digest, bytes } = memory;
+        let digest = digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        format!("{run}\n{journal}memory at its end: {bytes} bytes, {digest}\n")
+    };
+    match left {
+        Ok(left) => left.iter().map(run).collect(),
         Err(why) => format!("{why}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_in_memory_alone_is_told() {
+        let left = |memory| {
+            let memory = Memory { digest: Some(Digest([memory; 32])), bytes: 65_536 };
+            Ok(BTreeMap::from([("a 0199".to_owned(), Left { journal: "{}\n".to_owned(), memory })]))
+        };
+        let (one, other): (AllLeft, AllLeft) = (left(1), left(2));
+        assert_ne!(one, other);
+        expect![[r#"
+              a 0199
+              {}
+            - memory at its end: 65536 bytes, 0101010101010101010101010101010101010101010101010101010101010101
+            + memory at its end: 65536 bytes, 0202020202020202020202020202020202020202020202020202020202020202"#]].assert_eq(&diff(&words(&one), &words(&other)));
     }
 }
