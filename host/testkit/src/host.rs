@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::code::Code;
 use crate::error::TestError;
 use crate::life::Life;
+use crate::opening::InRealTime;
 use crate::time::{BEGINNING, Hold, paused};
 
 /// How long a test goes on in virtual time, unless it says otherwise: what has not ended after ten years never will.
@@ -190,7 +191,7 @@ impl TestHost {
     async fn boot(&self, store: Arc<dyn Store>, clock: TokioClock) -> Result<Runtime, Error> {
         let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(Answers(self.activities.clone()))];
         let options = Options { entropy: Entropy::seeded(self.seed), ..self.options.clone() };
-        let guests = Arc::clone(&self.code.guests);
+        let guests = Arc::new(InRealTime(Arc::clone(&self.code.guests)));
         let runtime = Runtime::start(store, guests, plugins, Arc::new(clock), options).await?;
         for (name, component) in &self.code.components {
             runtime.register_component(&Namespace::default(), name, component.clone()).await?;

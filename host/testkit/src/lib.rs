@@ -33,6 +33,7 @@
 //! | `code` | the components that hosts execute |
 //! | `host` | a host and its lives |
 //! | `life` | one life, and what a test does with it |
+//! | `opening` | code that begins while time stands still |
 //! | `sweep` | a test, done with hosts that are killed |
 //! | `time` | time that is skipped |
 //! | `transcript` | histories as text |
@@ -43,6 +44,7 @@ mod code;
 mod error;
 mod host;
 mod life;
+mod opening;
 mod sweep;
 mod time;
 mod transcript;

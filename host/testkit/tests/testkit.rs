@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use expect_test::expect;
+use futures::future::BoxFuture;
 use refrain_engine::call::{ActivityCommand, ActivityOptions, Completion, Interest, Read, Reply};
 use refrain_engine::failure::Outcome;
+use refrain_engine::guest::{Guest, Guests, OpenError};
 use refrain_engine::ids::{Digest, Op};
+use refrain_engine::limits::Profile;
 use refrain_engine::mailbox::Event;
 use refrain_engine::payload::Payload;
 use refrain_engine::retry::RetryPolicy;
@@ -21,6 +24,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Workflows as scripts.
 fn code() -> Code {
+    executed_by(Arc::new(scripts()))
+}
+
+fn executed_by(guests: Arc<dyn Guests>) -> Code {
+    Code::scripted(guests, CODE, &["reminders", "pay", "careless", "asks", "draws"])
+}
+
+fn scripts() -> ScriptedGuests {
     let guests = ScriptedGuests::new();
     guests.add(CODE, "reminders", |host, _| async move {
         for _ in 0..12 {
@@ -59,7 +70,7 @@ fn code() -> Code {
             reply => panic!("randomness is bytes, and not {reply:?}"),
         }
     });
-    Code::scripted(Arc::new(guests), CODE, &["reminders", "pay", "careless", "asks", "draws"])
+    guests
 }
 
 fn retries() -> RetryPolicy {
@@ -174,6 +185,44 @@ fn a_host_that_dies_goes_on_where_it_was() {
         host.result("a").await?.result::<String>()
     });
     assert_eq!(result.as_deref(), Ok("on"));
+}
+
+#[test]
+fn time_stands_still_while_another_thread_readies_the_code() {
+    /// As a component that is compiled elsewhere.
+    struct Compiling(ScriptedGuests);
+    impl Guests for Compiling {
+        fn open(
+            &self,
+            digest: Digest,
+            profile: &'static Profile,
+        ) -> BoxFuture<'static, Result<Box<dyn Guest>, OpenError>> {
+            let opened = self.0.open(digest, profile);
+            let (done, compiled) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || {
+                // Time enough for years to pass, if they are not held.
+                std::thread::sleep(Duration::from_millis(5));
+                done.send(())
+            });
+            Box::pin(async move {
+                compiled.await.expect("it says so");
+                opened.await
+            })
+        }
+    }
+    let code = executed_by(Arc::new(Compiling(scripts())));
+    let history = TestHost::new(&code).live(async |host| {
+        host.start("reminders", "r", &()).await?;
+        host.until(31 * DAY).await;
+        host.history("r", None).await
+    });
+    expect![[r#"
+        +0s          workflow-started       reminders null
+        +0s          timer-started          #1 until +30d
+        +30d         timer-fired            #1 timer
+        +30d         activity-scheduled     #2 remind 1
+    "#]]
+    .assert_eq(&transcript(&history.expect("a history")));
 }
 
 #[test]
