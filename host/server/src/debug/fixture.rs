@@ -65,7 +65,9 @@ pub(super) fn moment(call: u64) -> Stopped {
         other => panic!("no moment of call {other}"),
     };
     let seen = &calls().calls[call as usize - 1];
-    let backtrace = ["start at sdk/host.rs:70", "{async_fn#0} at src/lib.rs:132"].map(str::to_owned).into();
+    let backtrace = ["start at /home/ada/refrain-sdk/src/host.rs:70", "{async_fn#0} at src/lib.rs:132"]
+        .map(str::to_owned)
+        .into();
     Stopped {
         moment: Moment { call, position: seen.position, made, answer, time: seen.time, pending },
         place: Place { event: Some(call), backtrace },

@@ -9,6 +9,7 @@ use serde_json::value::to_raw_value;
 
 use super::fields::{inner, lines};
 use crate::render::length;
+use crate::render::source::own_line;
 use crate::wire::Json;
 
 /// Lines of the log that are shown of a moment, the latest; `--json` has all.
@@ -59,6 +60,9 @@ pub enum DebugLine<'a> {
         pending: &'a [Pending],
         /// What the run has logged so far.
         log: Vec<&'a str>,
+        /// The line of the workflow's own code that makes the call, if debug information says it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
         /// Where in the code the call is made, innermost first.
         backtrace: &'a [String],
     },
@@ -94,6 +98,7 @@ impl<'a> DebugLine<'a> {
             halt: moment.answer.as_ref().err().map(Halt::to_string),
             pending: &moment.pending,
             log: log(calls, moment.call),
+            source: own_line(&place.backtrace),
             backtrace: &place.backtrace,
         }
     }
@@ -173,7 +178,8 @@ fn sections(calls: &Calls, stopped: &Stopped) -> Vec<(&'static str, Vec<String>)
     let earlier = (left_out > 0).then(|| format!("({left_out} earlier)"));
     let shown = log[left_out..].iter().map(|text| (*text).to_owned());
     sections.push(("log", earlier.into_iter().chain(shown).collect()));
-    sections.push(("source", place.backtrace.clone()));
+    sections.push(("source", own_line(&place.backtrace).into_iter().collect()));
+    sections.push(("backtrace", place.backtrace.clone()));
     sections
 }
 
@@ -231,8 +237,9 @@ mod tests {
                   #1 timer.start 60s, cancel requested
                   #2 activity.start charge
                 log        info begins  [2Jagain
-                source
-                  start at sdk/host.rs:70
+                source     src/lib.rs:132 in {async_fn#0}
+                backtrace
+                  start at /home/ada/refrain-sdk/src/host.rs:70
                   {async_fn#0} at src/lib.rs:132
             "#]],
         );
@@ -258,8 +265,9 @@ mod tests {
                         input: null
                 pending    #1 timer.start 60s, cancel requested
                 log        info begins  [2Jagain
-                source
-                  start at sdk/host.rs:70
+                source     src/lib.rs:132 in {async_fn#0}
+                backtrace
+                  start at /home/ada/refrain-sdk/src/host.rs:70
                   {async_fn#0} at src/lib.rs:132
             "#]],
         );
@@ -277,8 +285,9 @@ mod tests {
                 answer     the journal ends with this wait
                 pending    #1 timer.start 60s, cancel requested
                 log        info begins  [2Jagain
-                source
-                  start at sdk/host.rs:70
+                source     src/lib.rs:132 in {async_fn#0}
+                backtrace
+                  start at /home/ada/refrain-sdk/src/host.rs:70
                   {async_fn#0} at src/lib.rs:132
             "#]],
         );
@@ -314,7 +323,7 @@ mod tests {
         expect![[r##"
             {"type":"call","call":3,"position":"0.2","time":"2023-11-14T22:13:20Z","what":"activity.start charge","answer":"#2"}
             {"type":"end","end":"the journal ends with this wait","differs":false,"backtrace":[]}
-            {"type":"moment","call":3,"position":"0.2","event":3,"time":"2023-11-14T22:13:20Z","import":"activity.start","arguments":{"name":"charge","input":{"json":{"order":42,"cents": 1.0e3}},"options":{"start_to_close":"60s","retry":{"initial_interval":"1s","backoff_coefficient":2.0,"maximum_attempts":0,"non_retryable_error_types":[],"jitter":0.0},"cancellation":"try-cancel","local":false}},"answer":{"op":2},"halt":null,"pending":[{"op":1,"kind":"timer","what":"timer.start 60s","canceling":true},{"op":2,"kind":"activity","what":"activity.start charge","canceling":false}],"log":["info begins\n\u001b[2Jagain"],"backtrace":["start at sdk/host.rs:70","{async_fn#0} at src/lib.rs:132"]}
-            {"type":"moment","call":5,"position":"1.0","event":5,"time":"2023-11-14T22:13:21.5Z","import":"wait.next","arguments":"everything","answer":null,"halt":"waits","pending":[{"op":1,"kind":"timer","what":"timer.start 60s","canceling":true}],"log":["info begins\n\u001b[2Jagain"],"backtrace":["start at sdk/host.rs:70","{async_fn#0} at src/lib.rs:132"]}"##]].assert_eq(&json.join("\n"));
+            {"type":"moment","call":3,"position":"0.2","event":3,"time":"2023-11-14T22:13:20Z","import":"activity.start","arguments":{"name":"charge","input":{"json":{"order":42,"cents": 1.0e3}},"options":{"start_to_close":"60s","retry":{"initial_interval":"1s","backoff_coefficient":2.0,"maximum_attempts":0,"non_retryable_error_types":[],"jitter":0.0},"cancellation":"try-cancel","local":false}},"answer":{"op":2},"halt":null,"pending":[{"op":1,"kind":"timer","what":"timer.start 60s","canceling":true},{"op":2,"kind":"activity","what":"activity.start charge","canceling":false}],"log":["info begins\n\u001b[2Jagain"],"source":"src/lib.rs:132 in {async_fn#0}","backtrace":["start at /home/ada/refrain-sdk/src/host.rs:70","{async_fn#0} at src/lib.rs:132"]}
+            {"type":"moment","call":5,"position":"1.0","event":5,"time":"2023-11-14T22:13:21.5Z","import":"wait.next","arguments":"everything","answer":null,"halt":"waits","pending":[{"op":1,"kind":"timer","what":"timer.start 60s","canceling":true}],"log":["info begins\n\u001b[2Jagain"],"source":"src/lib.rs:132 in {async_fn#0}","backtrace":["start at /home/ada/refrain-sdk/src/host.rs:70","{async_fn#0} at src/lib.rs:132"]}"##]].assert_eq(&json.join("\n"));
     }
 }

@@ -4,6 +4,7 @@ pub mod component;
 pub mod describe;
 pub mod junit;
 pub mod scenario;
+pub mod source;
 pub mod sweep;
 pub mod table;
 pub mod task_queue;
