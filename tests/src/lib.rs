@@ -19,6 +19,7 @@ mod proxy;
 pub mod random;
 pub mod siege;
 pub mod stage;
+mod terminal;
 pub mod witness;
 pub mod worker;
 
@@ -31,6 +32,7 @@ pub use dev::{Dev, SOURCE};
 pub use host::{Host, HostOptions};
 pub use proxy::{Cut, Exchange, Proxy};
 pub use stage::{Puppet, Stage};
+pub use terminal::Terminal;
 pub use worker::{Language, Worker};
 
 /// How long a test waits for what must happen. Far more than it takes on a busy machine; only a failing test waits it out.

@@ -1,7 +1,7 @@
-//! A run in the debugger, as scripts see it: on its host, and from a file where there is none.
+//! A run in the debugger, as scripts and people see it: on its host, and from a file where there is none.
 
 use anyhow::{Context, Result};
-use refrain_tests::{Host, guest, guest_path};
+use refrain_tests::{Host, Terminal, guest, guest_path};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -66,5 +66,41 @@ async fn a_run_is_gone_through_on_its_host_and_from_a_file_alike() -> Result<()>
     let end = lines(&words)?.pop().context("a line")?;
     assert_eq!((exit, &end["differs"]), (Some(8), &json!(true)), "{words}");
     assert!(end["end"].as_str().is_some_and(|end| end.contains("recorded timer.start")), "{words}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn somebody_goes_through_a_run_on_a_terminal_and_leaves_it_as_it_was() -> Result<()> {
+    let (folder, recorded) = (TempDir::new()?, guest_path("reminder")?);
+    let history = folder.path().join("reminder.jsonl");
+    let wasm = recorded.to_str().context("a path")?;
+    let host = Host::start().await?;
+    let client = host.client();
+    client.upload("reminder", guest("reminder")?).await?;
+    let input = json!({ "message": "water the plants", "every_ms": 600_000, "give_up_after_ms": 3_600_000 });
+    client.start("reminder", "plants", input).await?;
+    client.described_once("plants", |run| run["journal_steps"] == 1).await?;
+    let file = history.to_str().context("a path")?;
+    let output = host.cli(&["workflow", "export", "plants", "--out", file]).await?;
+    assert!(output.status.success(), "{output:?}");
+    drop(host);
+
+    let debug = ["workflow", "debug", "--history", file, "--component", wasm];
+    let mut terminal = Terminal::run(&debug)?;
+    terminal.shows("1 of 3").await?;
+    terminal.shows("delay: \"3600s\"").await?;
+    terminal.press("j")?;
+    terminal.shows("2 of 3").await?;
+    terminal.shows("delay: \"600s\"").await?;
+    terminal.press("G")?;
+    terminal.shows("the journal ends with this wait").await?;
+    terminal.press("qstatus\r")?;
+    terminal.shows("status at the end of step 0: ").await?;
+    terminal.press("k/3600\r")?;
+    terminal.shows("1 of 3").await?;
+    terminal.press("?")?;
+    terminal.shows("this help").await?;
+    terminal.press("\u{3}")?;
+    assert_eq!(terminal.ended().await?.code(), Some(0));
     Ok(())
 }
