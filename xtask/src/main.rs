@@ -47,9 +47,10 @@ usage: cargo xtask COMMAND
                                 machine has the tools for: the language suite (tests/guests) and examples
   languages --table | --write   measure the components of all languages, run their suite, and print the table, or write
                                 it into LANGUAGES.md
-  sim [--seeds N] [--start S] [--minutes M]
+  sim [--seeds N] [--start S] [--minutes M] [--component]
                                 simulate seeds, 100 if nothing is said, each with drawn clients and faults; a seed that
-                                fails is printed, and happens again the same
+                                fails is printed, and happens again the same. With --component a real one executes, in
+                                place of scripts
   sim --planted [--start S]     plant known bugs, one after the other, and see that the simulation finds each
   fuzz NAME [--minutes M] [--seed S]
                                 feed a target of tests/fuzz with what is made of its corpus, from another seed each time;

@@ -1,16 +1,16 @@
 //! Long simulations: many seeds, or one after the other every bug that can be planted.
 //!
-//! The simulation is built in a target directory of its own: the feature `planted` is in no other build, and the
-//! workspace's is not built anew for it.
+//! The simulation of scripts is built in a target directory of its own: the feature `planted` is in no other build, and the
+//! workspace's is not built anew for it. That of a real component is the workspace's, which has wasmtime.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{guests, process};
 
 /// Seeds that are tried for one planted bug before it counts as not found.
 const SEEDS_FOR_A_BUG: u64 = 400;
@@ -22,17 +22,27 @@ struct Options {
     seeds: u64,
     minutes: Option<u64>,
     planted: bool,
+    component: bool,
 }
+
+/// The example whose workflow `actor` is simulated.
+const COMPONENT: &str = "rust-bench";
 
 /// Runs `cargo xtask sim` with these arguments.
 pub(crate) fn run(ws: &Workspace, arguments: &[&str]) -> Result<()> {
     let options = parse(arguments)?;
+    if options.component {
+        ws.build_host()?;
+        guests::build(ws)?;
+        let component = guests::path(ws, COMPONENT).display().to_string();
+        return search(ws, &ws.binary("refrain-sim"), &options, &["--component", &component]);
+    }
     let binary = build(ws, options.planted)?;
-    if options.planted { find_planted(&binary, options.start) } else { search(ws, &binary, &options) }
+    if options.planted { find_planted(&binary, options.start) } else { search(ws, &binary, &options, &[]) }
 }
 
 fn parse(arguments: &[&str]) -> Result<Options> {
-    let mut options = Options { start: 1, seeds: 100, minutes: None, planted: false };
+    let mut options = Options { start: 1, seeds: 100, minutes: None, planted: false, component: false };
     let mut left = arguments.iter();
     while let Some(name) = left.next() {
         let mut number = || -> Result<u64> {
@@ -44,8 +54,14 @@ fn parse(arguments: &[&str]) -> Result<Options> {
             "--seeds" => options.seeds = number()?,
             "--minutes" => options.minutes = Some(number()?),
             "--planted" => options.planted = true,
-            other => bail!("sim {other}: there are --seeds N, --start S, --minutes M and --planted"),
+            "--component" => options.component = true,
+            other => {
+                bail!("sim {other}: there are --seeds N, --start S, --minutes M, --component and --planted")
+            }
         }
+    }
+    if options.planted && options.component {
+        bail!("sim --planted --component: bugs are planted in the simulation of scripts alone");
     }
     if options.minutes.is_some() {
         options.seeds = u64::MAX - options.start;
@@ -56,7 +72,9 @@ fn parse(arguments: &[&str]) -> Result<Options> {
 fn build(ws: &Workspace, planted: bool) -> Result<PathBuf> {
     let target = ws.target.join("sim");
     let mut cargo = ws.cargo();
-    cargo.args(["build", "--package", "refrain-sim"]).env("CARGO_TARGET_DIR", &target);
+    cargo
+        .args(["build", "--package", "refrain-sim", "--no-default-features"])
+        .env("CARGO_TARGET_DIR", &target);
     if planted {
         cargo.args(["--features", "planted"]);
     }
@@ -64,14 +82,14 @@ fn build(ws: &Workspace, planted: bool) -> Result<PathBuf> {
     Ok(target.join("debug").join("refrain-sim"))
 }
 
-fn simulate(binary: &PathBuf, seed: u64, more: &[&str]) -> Result<Output> {
+fn simulate(binary: &Path, seed: u64, more: &[&str]) -> Result<Output> {
     let mut command = Command::new(binary);
     let output = command.args(["--seed", &seed.to_string()]).args(more).output();
     output.with_context(|| format!("run {}", binary.display()))
 }
 
 /// Simulates seeds until one fails, or the time is over.
-fn search(ws: &Workspace, binary: &PathBuf, options: &Options) -> Result<()> {
+fn search(ws: &Workspace, binary: &Path, options: &Options, more: &[&str]) -> Result<()> {
     let began = Instant::now();
     let limit = options.minutes.map(|minutes| Duration::from_secs(60 * minutes));
     let (mut seeds, mut runs, mut events, mut failed) = (0_u64, 0_u64, 0_u64, Vec::new());
@@ -79,7 +97,7 @@ fn search(ws: &Workspace, binary: &PathBuf, options: &Options) -> Result<()> {
         if limit.is_some_and(|limit| began.elapsed() > limit) {
             break;
         }
-        let output = simulate(binary, seed, &[])?;
+        let output = simulate(binary, seed, more)?;
         let words = String::from_utf8_lossy(&output.stdout).into_owned();
         seeds += 1;
         runs += number_before(&words, " runs");
@@ -98,9 +116,10 @@ fn search(ws: &Workspace, binary: &PathBuf, options: &Options) -> Result<()> {
     let Some(seed) = failed.first() else { return Ok(()) };
     let commit = process::read(Command::new("git").current_dir(&ws.root).args(["rev-parse", "HEAD"]))?;
     bail!(
-        "at commit {}, with default options, seeds {failed:?} failed; to see one happen: {} --seed {seed} --trace",
+        "at commit {}, with default options, seeds {failed:?} failed; to see one happen: {} --seed {seed} --trace {}",
         commit.trim(),
-        binary.display()
+        binary.display(),
+        more.join(" ")
     )
 }
 
@@ -111,7 +130,7 @@ fn number_before(text: &str, word: &str) -> u64 {
 }
 
 /// Plants each bug in turn, and simulates seeds until one of them fails.
-fn find_planted(binary: &PathBuf, start: u64) -> Result<()> {
+fn find_planted(binary: &Path, start: u64) -> Result<()> {
     let bugs = process::read(Command::new(binary).args(["--seed", "0", "--bugs"]))?;
     println!("{:<28} {:>6} {:>9}  found by", "bug", "seed", "time");
     let mut missed = Vec::new();

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+mod actor;
 mod calls;
 mod chain;
 mod desk;
@@ -174,6 +175,7 @@ refrain_sdk::component!(
     bench_query,
     bench_reads,
     bench_open_ops,
+    actor::actor,
     calls::calls,
     chain::chain,
     desk::desk,

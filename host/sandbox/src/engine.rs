@@ -71,6 +71,9 @@ pub struct Building {
     pub unoptimized: bool,
     /// Each instance is made for itself, and none comes from the pool.
     pub unpooled: bool,
+    /// Code is never interrupted, so that what else happens meanwhile does not depend on how fast it is; and an endless loop
+    /// never ends. For simulations.
+    pub uninterrupted: bool,
     /// An image is taken of an instance that stops because somebody looks at it: see [`refrain_engine::guest::Image`].
     pub images: bool,
 }
@@ -158,7 +161,7 @@ fn deterministic(profile: &Profile, building: Building) -> Config {
         .max_wasm_stack(profile.stack_bytes)
         .async_stack_size(profile.stack_bytes + HOST_STACK_BYTES);
     config
-        .epoch_interruption(true)
+        .epoch_interruption(!building.uninterrupted)
         // One call at a time: concurrency would cost each call about 100 ns.
         .concurrency_support(false)
         .cranelift_opt_level(if building.unoptimized { OptLevel::None } else { OptLevel::Speed })

@@ -63,10 +63,23 @@ struct Actor {
     canceled: bool,
 }
 
+/// Which decisions an actor draws: versions of it that draw others do other things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// Those of the first version.
+    Former,
+    /// Others.
+    Latter,
+}
+
 /// Plays the part.
-pub async fn play(host: ScriptHost, input: Payload) -> Result<Completion, Stopped> {
+pub async fn play(host: ScriptHost, input: Payload, draws: Draws) -> Result<Completion, Stopped> {
     let part = Part::parse(&input);
-    let random = Random::new(part.seed, &format!("actor {}", part.generation));
+    let role = match draws {
+        Draws::Former => "actor",
+        Draws::Latter => "another actor",
+    };
+    let random = Random::new(part.seed, &format!("{role} {}", part.generation));
     let actor = Actor {
         host,
         part,

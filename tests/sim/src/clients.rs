@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use refrain_engine::ids::{Namespace, RunId, WorkflowId};
+use refrain_engine::ids::{Digest, Namespace, RunId, WorkflowId};
 use refrain_engine::payload::Payload;
 use refrain_engine::time::Timestamp;
 use refrain_runtime::{
-    Clock, Consistency, Error, ErrorKind, QueryRequest, ResetChildren, ResetWorkflow, Runtime, SendSignal,
-    SendUpdate, StartWorkflow, Target, WaitStage,
+    Clock, Consistency, Error, ErrorKind, MoveTo, NewComponent, QueryRequest, ResetChildren, ResetWorkflow,
+    Runtime, SendSignal, SendUpdate, StartWorkflow, Target, WaitStage,
 };
 
 use crate::actor::{Part, STOP, WORKFLOW};
 use crate::clock::{BEGINNING, SimClock};
+use crate::code::COMPONENT;
+use crate::options::Options;
 use crate::random::Random;
 use crate::trace::{Event, Trace};
 
@@ -46,6 +48,10 @@ pub enum Want {
     Reset,
     /// Who it is.
     Describe,
+    /// A version of the component, with this code, which new runs have from then on.
+    Push(Digest),
+    /// This code, from the next step on.
+    Move(Digest),
 }
 
 /// One request of one client.
@@ -62,7 +68,7 @@ pub struct Request {
 /// What a client was told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// It is done; with the run that a start or a reset made.
+    /// It is done; with the run that a start or a reset made, or that was moved.
     Done(Option<RunId>),
     /// The update came so far and was answered so.
     Updated(String),
@@ -76,14 +82,17 @@ pub enum Answer {
 #[derive(Clone)]
 pub struct Clients {
     open: Arc<Mutex<BTreeMap<usize, (Timestamp, Request)>>>,
+    versions: Arc<[NewComponent]>,
     trace: Trace,
 }
 
 impl Clients {
-    /// Draws what clients want of so many executions, within this time.
-    pub fn draw(random: &mut Random, executions: u64, within: Duration, trace: Trace) -> Self {
+    /// Draws what clients want. What they want of versions is drawn beside the rest.
+    pub fn draw(seed: u64, options: &Options, versions: &[NewComponent], trace: Trace) -> Self {
+        let within = options.within;
+        let (random, versed) = (&mut Random::new(seed, "clients"), &mut Random::new(seed, "versions"));
         let mut open = BTreeMap::new();
-        for execution in 0..executions {
+        for execution in 0..options.executions {
             let begin = random.below(within.as_millis() as u64);
             let id = format!("w{execution}");
             let mut add = |at: u64, want: Want| {
@@ -112,8 +121,16 @@ impl Clients {
                     _ => add(at, Want::Describe),
                 }
             }
+            for version in &versions[1..] {
+                add(versed.below(begin + 1), Want::Push(version.digest));
+            }
+            let moves = if versions.len() > 1 { versed.below(4) } else { 0 };
+            for _ in 0..moves {
+                let spread = *versed.pick(&[10, 1_000, 60_000, within.as_millis() as u64]);
+                add(begin + versed.below(spread), Want::Move(versed.pick(versions).digest));
+            }
         }
-        Self { open: Arc::new(Mutex::new(open)), trace }
+        Self { open: Arc::new(Mutex::new(open)), versions: versions.into(), trace }
     }
 
     /// Asks this host, each request at its time, until it fails.
@@ -124,7 +141,7 @@ impl Clients {
             tokio::spawn(async move {
                 clock.sleep_until(at).await;
                 clients.trace.record(clock.now(), Event::Asked(request.clone()));
-                let answer = match ask(&runtime, &request).await {
+                let answer = match ask(&runtime, &request, &clients.versions).await {
                     Ok(answer) => answer,
                     Err(error) if is_unknown(&error) => Answer::Unknown(error.to_string()),
                     Err(error) => Answer::Refused(error.to_string()),
@@ -165,7 +182,7 @@ fn is_unknown(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Internal)
 }
 
-async fn ask(runtime: &Runtime, request: &Request) -> Result<Answer, Error> {
+async fn ask(runtime: &Runtime, request: &Request, versions: &[NewComponent]) -> Result<Answer, Error> {
     let namespace = Namespace::default();
     let workflow_id = WorkflowId::new(request.id.clone()).expect("a name");
     let target = Target { workflow_id: workflow_id.clone(), run_id: None };
@@ -248,6 +265,17 @@ async fn ask(runtime: &Runtime, request: &Request) -> Result<Answer, Error> {
         Want::Describe => {
             runtime.describe(&namespace, &target).await?;
             Ok(Answer::Done(None))
+        }
+        Want::Push(code) => {
+            let version =
+                versions.iter().find(|version| version.digest == *code).expect("it was drawn of them");
+            runtime.register_component(&namespace, COMPONENT, version.clone()).await?;
+            Ok(Answer::Done(None))
+        }
+        Want::Move(code) => {
+            let to = MoveTo::Code(*code);
+            let moved = runtime.move_run(&namespace, &target, to, "drawn".to_owned()).await?;
+            Ok(Answer::Done(moved.moved.then_some(moved.run_id)))
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What a simulation leaves for the checkers: the trace, and the store's rows at the end, decoded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use refrain_engine::codec;
-use refrain_engine::ids::{Namespace, Op, RunId};
+use refrain_engine::guest::Guests;
+use refrain_engine::ids::{Digest, Namespace, Op, RunId};
 use refrain_engine::journal::{Entry as Call, Record, Started, Step};
 use refrain_engine::mailbox::{Item, MailboxEntry};
-use refrain_engine::scripted::ScriptedGuests;
 use refrain_store::schema::{Head, Key, Prefix, RunKey, StoredHead};
 use refrain_store::{Change, Order, Row, Store, Table};
 
@@ -21,7 +22,7 @@ pub struct Evidence {
     /// The rows of each table of the namespace.
     pub rows: BTreeMap<&'static str, Vec<Row>>,
     /// The code, for replays.
-    pub guests: ScriptedGuests,
+    pub guests: Arc<dyn Guests>,
 }
 
 /// A run as the store has it.
@@ -40,7 +41,7 @@ pub struct RunEvidence {
 
 impl Evidence {
     /// Reads a store in which nothing happens any more.
-    pub fn read(store: &dyn Store, trace: Vec<Entry>, guests: ScriptedGuests) -> Self {
+    pub fn read(store: &dyn Store, trace: Vec<Entry>, guests: Arc<dyn Guests>) -> Self {
         let namespace = Namespace::default();
         let rows = Table::ALL
             .iter()
@@ -72,6 +73,15 @@ impl RunEvidence {
             .map(|(_, entry)| codec::decode("arrival", entry).expect("an arrival"))
             .collect();
         Self { started, head, journal, records, mailbox }
+    }
+
+    /// The code that executes it, or did at its end.
+    pub fn code(&self) -> Digest {
+        let moved = self.records.iter().rev().find_map(|record| match record {
+            Record::Moved(moved) => Some(moved.code.digest),
+            _ => None,
+        });
+        moved.unwrap_or(self.started.digest)
     }
 
     /// Its steps.

@@ -1,7 +1,7 @@
 //! A deterministic simulation of a Refrain host, to find Refrain's own bugs.
 //!
 //! One seed draws what clients want, what goes wrong and who comes first; the same seed gives the same trace. The host is
-//! the real one: the runtime over a store, with scripted guests in place of WebAssembly. Around it are a simulated
+//! the real one: the runtime over a store, with scripted guests or with a component in the sandbox. Around it are a simulated
 //! clock, a simulated disk, clients, workers and a plugin, and what happens is recorded. In the end nothing goes wrong
 //! any more, everything must come to its end, and independent [`checkers`] judge the record.
 //!
@@ -9,7 +9,8 @@
 //! |---|---|
 //! | [`simulation`] | one seed from its beginning to its verdict |
 //! | [`options`] | what a seed is allowed to draw |
-//! | [`actor`], [`clients`], [`plugin`] | what is asked of the host: workflows, requests, activities and workers |
+//! | [`actor`], [`code`] | what workflows do, and what executes them |
+//! | [`clients`], [`plugin`] | what is asked of the host: requests, activities and workers |
 //! | [`clock`], [`disk`], [`entropy`] | what the host finds around it: time, a store, randomness |
 //! | [`trace`], [`evidence`], [`checkers`] | what happened, what is left, and what must hold |
 
@@ -17,6 +18,7 @@ pub mod actor;
 pub mod checkers;
 pub mod clients;
 pub mod clock;
+pub mod code;
 pub mod disk;
 pub mod entropy;
 pub mod evidence;

@@ -4,7 +4,10 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "wasm")]
+use anyhow::Context;
 use clap::Parser;
+use refrain_sim::code::Code;
 use refrain_sim::options::Options;
 use refrain_sim::{entropy, simulation, trace};
 
@@ -20,6 +23,10 @@ struct Arguments {
     /// The host crashes at most so often.
     #[arg(long, default_value_t = Options::default().crashes)]
     crashes: u64,
+    /// Has this component's workflow `actor` in place of scripts.
+    #[cfg(feature = "wasm")]
+    #[arg(long, value_name = "FILE")]
+    component: Option<std::path::PathBuf>,
     /// Prints everything that happened.
     #[arg(long)]
     trace: bool,
@@ -45,9 +52,16 @@ fn main() -> ExitCode {
     if let Some(bug) = &arguments.plant {
         refrain_engine::planted::plant(bug);
     }
+    let component = match component(&arguments) {
+        Ok(component) => component,
+        Err(error) => {
+            println!("seed {}: {error:#}", arguments.seed);
+            return ExitCode::FAILURE;
+        }
+    };
     let Arguments { seed, executions, crashes, .. } = arguments;
     let options = Options { executions, crashes, ..Options::default() };
-    let verdict = simulation::run(seed, &options);
+    let verdict = simulation::run(seed, &options, component);
     if arguments.trace {
         print!("{}", verdict.trace);
     }
@@ -65,4 +79,20 @@ fn main() -> ExitCode {
     }
     println!("  again: refrain-sim --seed {seed} --executions {executions} --crashes {crashes} --trace");
     ExitCode::FAILURE
+}
+
+/// The component that is asked for.
+#[cfg(feature = "wasm")]
+fn component(arguments: &Arguments) -> anyhow::Result<Option<Code>> {
+    let Some(path) = &arguments.component else { return Ok(None) };
+    let wasm = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let code = Code::component(wasm).with_context(|| path.display().to_string())?;
+    // To compile it has drawn who knows how much.
+    entropy::decide(arguments.seed);
+    Ok(Some(code))
+}
+
+#[cfg(not(feature = "wasm"))]
+fn component(_: &Arguments) -> anyhow::Result<Option<Code>> {
+    Ok(None)
 }

@@ -3,27 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use refrain_engine::ids::{Digest, Namespace};
-use refrain_engine::scripted::ScriptedGuests;
+use refrain_engine::ids::Namespace;
 use refrain_engine::time::Timestamp;
 use refrain_plugin::Plugin;
-use refrain_runtime::{
-    Clock, Error, ListFilter, NewComponent, RunStatus, Runtime, Target, WorkflowDefinition,
-};
+use refrain_runtime::{Clock, Error, ListFilter, RunStatus, Runtime, Target};
 use refrain_store::{MemoryStore, SimMachine, Store, StoreError};
 
+use crate::checkers;
 use crate::clients::Clients;
 use crate::clock::{BEGINNING, SimClock};
+use crate::code::{COMPONENT, Code};
 use crate::disk::{DiskFaults, SimStore};
 use crate::evidence::Evidence;
 use crate::options::Options;
 use crate::plugin::{SimPlugin, Worker};
 use crate::random::Random;
 use crate::trace::{Event, Trace};
-use crate::{actor, checkers};
-
-/// The digest of the actor's code.
-const CODE: Digest = Digest([7; 32]);
 
 /// After the last fault everything must have ended within this time: the longest timer is an hour, and an actor starts
 /// a few of them one after the other, as do its children.
@@ -45,10 +40,11 @@ pub struct Verdict {
     pub lives: u64,
 }
 
-/// Simulates this seed. The process should have done little else before: what the standard library and tokio counted
-/// until then is part of what they draw.
-pub fn run(seed: u64, options: &Options) -> Verdict {
-    let mut simulation = Simulation::new(seed, options);
+/// Simulates this seed, with scripts or with a real component. The process should have done little else before: what the
+/// standard library and tokio counted until then is part of what they draw.
+pub fn run(seed: u64, options: &Options, component: Option<Code>) -> Verdict {
+    let code = component.unwrap_or_else(|| draw_code(seed));
+    let mut simulation = Simulation::new(seed, options, code);
     let lives = simulation.random.below(options.crashes + 1);
     for _ in 0..lives {
         simulation.live(Life::Faulty);
@@ -56,6 +52,11 @@ pub fn run(seed: u64, options: &Options) -> Verdict {
     }
     simulation.live(Life::Last);
     simulation.judge()
+}
+
+/// Every fourth seed has versions, which clients push and move runs to.
+fn draw_code(seed: u64) -> Code {
+    if seed.is_multiple_of(4) { Code::versions() } else { Code::script() }
 }
 
 /// How a host lives.
@@ -111,24 +112,21 @@ struct Simulation {
     random: Random,
     trace: Trace,
     clients: Clients,
-    guests: ScriptedGuests,
+    code: Code,
     disk: Disk,
     now: Timestamp,
     lives: u64,
 }
 
 impl Simulation {
-    fn new(seed: u64, options: &Options) -> Self {
+    fn new(seed: u64, options: &Options, code: Code) -> Self {
         let trace = Trace::default();
-        let mut requests = Random::new(seed, "clients");
-        let guests = ScriptedGuests::new();
-        guests.add(CODE, actor::WORKFLOW, actor::play);
         Self {
             seed,
             random: Random::new(seed, "lives"),
-            clients: Clients::draw(&mut requests, options.executions, options.within, trace.clone()),
+            clients: Clients::draw(seed, options, &code.versions, trace.clone()),
             trace,
-            guests,
+            code,
             disk: Disk::draw(seed),
             now: BEGINNING,
             lives: 0,
@@ -207,17 +205,13 @@ impl Simulation {
             (options.loading_slots, options.activity_slots) = (1, 2);
         }
         let plugin: Box<dyn Plugin> = Box::new(SimPlugin { trace: self.trace.clone(), clock: clock.clone() });
-        let (store, guests) = (Arc::new(store.clone()), Arc::new(self.guests.clone()));
+        let (store, guests) = (Arc::new(store.clone()), Arc::clone(&self.code.guests));
         let clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let runtime = Runtime::start(store, guests, vec![plugin], clock, options).await?;
-        let component = NewComponent {
-            digest: CODE,
-            uploaded_bytes: 0,
-            sdk: "scripts".to_owned(),
-            imports: Vec::new(),
-            workflows: vec![WorkflowDefinition::named(actor::WORKFLOW)],
-        };
-        runtime.register_component(&Namespace::default(), "sim", component).await?;
+        let namespace = Namespace::default();
+        if runtime.component(&namespace, COMPONENT, None).is_err() {
+            runtime.register_component(&namespace, COMPONENT, self.code.versions[0].clone()).await?;
+        }
         Ok(runtime)
     }
 
@@ -301,7 +295,7 @@ impl Simulation {
                 return Verdict { violations, trace, runs: 0, lives: self.lives };
             }
         };
-        let evidence = Evidence::read(&*disk, self.trace.entries(), self.guests);
+        let evidence = Evidence::read(&*disk, self.trace.entries(), self.code.guests);
         let check = |(name, checker): &(&str, checkers::Checker)| {
             checker(&evidence).into_iter().map(|wrong| format!("{name}: {wrong}")).collect::<Vec<_>>()
         };

@@ -70,7 +70,7 @@ async fn the_memory_at_a_call_is_the_same_however_code_is_compiled_and_another_a
     let memories = async |call| {
         let mut memories: Vec<(Digest, usize)> = Vec::new();
         for (unoptimized, unpooled) in [(false, false), (true, false), (false, true)] {
-            let image = image(&owner(Building { unoptimized, unpooled, images: true }), call).await;
+            let image = image(&owner(Building { unoptimized, unpooled, ..Building::default() }), call).await;
             memories.push((image.memory, image.memory_bytes));
         }
         memories

@@ -46,7 +46,7 @@ pub const VARIANTS: [Variant; 5] = [
     },
 ];
 
-const FAST: Building = Building { unoptimized: false, unpooled: false, images: true };
+const FAST: Building = Building { unoptimized: false, unpooled: false, uninterrupted: false, images: true };
 
 /// Instances of one sandbox: those of a scenario's executions, and there is a sandbox for each way to build.
 const INSTANCES: usize = 64;

@@ -1,11 +1,13 @@
-//! What was acknowledged is durable: a start made the one run that it named, and an end has ended.
+//! What was acknowledged is durable: a start made the one run that it named, an end has ended, and a run that was moved has
+//! the other code.
 
 use std::collections::BTreeMap;
 
-use refrain_engine::ids::RunId;
+use refrain_engine::ids::{Digest, RunId};
+use refrain_engine::journal::Record;
 
 use crate::clients::{Answer, Want};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, RunEvidence};
 use crate::trace::Event;
 
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -25,6 +27,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 wrong.push(format!("request {number} was told of run {first} of {id}, and then of {run}"));
             }
         }
+        if let (Want::Move(code), Some(run)) = (&request.want, run) {
+            let moved = evidence.runs.get(run).is_some_and(|run| has_moved(run, *code));
+            if !moved {
+                wrong.push(format!("request {number} was told that run {run} of {id} has code {code} now"));
+            }
+        }
     }
     // One start, one chain, however often it was asked for.
     let mut chains: BTreeMap<&str, RunId> = BTreeMap::new();
@@ -39,4 +47,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn has_moved(run: &RunEvidence, code: Digest) -> bool {
+    run.records.iter().any(|record| matches!(record, Record::Moved(moved) if moved.code.digest == code))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use refrain_engine::guest::{Guests, Stop};
+use refrain_engine::guest::Stop;
 use refrain_engine::journal::Record;
 use refrain_engine::limits;
 use refrain_engine::run::Run;
@@ -21,7 +21,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
 
 fn replay(evidence: &Evidence, run: &RunEvidence) -> Result<(), String> {
     let by_guest = matches!(run.records.last(), Some(Record::Step(_)));
-    let (started, code) = (Arc::new(run.started.clone()), run.started.digest);
+    let (started, code) = (Arc::new(run.started.clone()), run.code());
     let replayed = Run::replay(started, run.journal.clone(), code, 1).map_err(|error| error.to_string())?;
     let (_, stop) = futures::executor::block_on(async {
         let mut guest = evidence.guests.open(code, limits::CURRENT).await.expect("the actor's code");
