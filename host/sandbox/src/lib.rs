@@ -11,12 +11,10 @@
 //! | `inspect`, `encode`, `world`, `gate`, `definition`, [`Refusal`] | an upload: made a component, checked, described |
 //! | `library`, `compiled`, `workers` | components ready to be instantiated, in memory and on disk |
 //! | `engine`, `machine` | wasmtime engines for each determinism profile, sized by the machine |
-//! | `guest`, `state`, `trap` | an instance that executes a run, and why it stopped |
+//! | `guest`, `state`, `trap`, `image` | an instance that executes a run, why it stopped, and what it was then |
 //! | `host`, `convert`, `more`, `bindings` | the functions of the WIT package |
 //! | `wasi` | what language runtimes expect of a system, over the same runs |
 //! | `limiter`, `epoch` | memory and time that an instance may take |
-//!
-//! What will come has its place: a linker whose imports all suspend, for single-stepping (see `bindings`).
 
 mod bindings;
 mod compiled;

@@ -14,6 +14,7 @@ const COMPONENT_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 const FOUND: &[(&str, u64)] = &[
     ("a timer fired again that was on its way while its run was loaded", 50),
     ("the same, and its owner had gone and come back meanwhile", 113),
+    ("a signal that a run had not taken when it was terminated did not come back with a reset", 9089),
 ];
 
 fn simulate(seed: u64, more: &[&str]) -> Output {

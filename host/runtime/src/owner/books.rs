@@ -48,9 +48,27 @@ pub(super) struct Books {
 /// The rows of a run that has not ended.
 #[derive(Default)]
 struct Rows {
-    /// The arrivals in the mailbox table, by number; with their size those that are messages.
-    mailbox: BTreeMap<u64, Option<u64>>,
+    /// The arrivals in the mailbox table, by number.
+    mailbox: BTreeMap<u64, Waiting>,
     timers: BTreeMap<Op, Timestamp>,
+}
+
+/// What is known of an arrival in the mailbox table.
+#[derive(Clone, Copy)]
+enum Waiting {
+    /// The end of an op; or nobody can read what it is.
+    News,
+    /// A message of this size.
+    Message { bytes: u64, is_signal: bool },
+}
+
+impl Waiting {
+    fn of(item: &Item) -> Self {
+        match message_size(item) {
+            Some(bytes) => Self::Message { bytes, is_signal: matches!(item, Item::Signal { .. }) },
+            None => Self::News,
+        }
+    }
 }
 
 /// An arrival that is not durable.
@@ -255,21 +273,21 @@ impl Books {
     /// The guest has taken this arrival, or nobody wants it: there will be no row of it.
     pub(super) fn consume(&mut self, arrival: Key, number: u64) {
         let row = self.rows.as_mut().and_then(|rows| rows.mailbox.remove(&number));
-        if let Some(message) = row {
+        if let Some(waiting) = row {
             self.stored.head.arrivals -= 1;
-            self.message_gone(message);
+            self.message_gone(waiting);
             self.delete(arrival);
         } else if let Some(fresh) = self.fresh.remove(&number) {
             self.fresh_bytes -= fresh.entry.item.size();
-            self.message_gone(message_size(&fresh.entry.item));
+            self.message_gone(Waiting::of(&fresh.entry.item));
             self.draft.extend(fresh.changes);
             self.draft.replies.extend(fresh.reply.map(|reply| (reply, Ok(()))));
         }
     }
 
     /// A message does not wait any more. Heads of a time that did not count messages have none to take off.
-    fn message_gone(&mut self, message: Option<u64>) {
-        if let Some(bytes) = message {
+    fn message_gone(&mut self, gone: Waiting) {
+        if let Waiting::Message { bytes, .. } = gone {
             let head = &mut self.stored.head;
             head.messages = head.messages.saturating_sub(1);
             head.message_bytes = head.message_bytes.saturating_sub(bytes);
@@ -285,7 +303,7 @@ impl Books {
             .collect();
         for Fresh { entry, .. } in &messages {
             self.fresh_bytes -= entry.item.size();
-            self.message_gone(message_size(&entry.item));
+            self.message_gone(Waiting::of(&entry.item));
         }
         messages.into_iter().map(|fresh| (fresh.entry, fresh.changes, fresh.reply)).collect()
     }
@@ -320,11 +338,15 @@ impl Books {
         std::mem::take(&mut self.rows_mut().timers)
     }
 
-    /// The numbers of the arrivals that have rows; there are none any more.
-    pub(super) fn take_mailbox(&mut self) -> impl Iterator<Item = u64> + use<> {
+    /// Nothing waits for the run any more. The numbers of the arrivals whose rows are of no use to anybody else; the
+    /// signals are not among them if they are to be kept.
+    pub(super) fn take_mailbox(&mut self, keeps_signals: bool) -> impl Iterator<Item = u64> + use<> {
         let head = &mut self.stored.head;
         (head.arrivals, head.messages, head.message_bytes) = (0, 0, 0);
-        std::mem::take(&mut self.rows_mut().mailbox).into_keys()
+        let waiting = std::mem::take(&mut self.rows_mut().mailbox).into_iter();
+        let is_kept =
+            move |waiting| keeps_signals && matches!(waiting, Waiting::Message { is_signal: true, .. });
+        waiting.filter(move |(_, waiting)| !is_kept(*waiting)).map(|(number, _)| number)
     }
 }
 
@@ -364,7 +386,7 @@ impl Owner<'_> {
         }
         // An owner that failed may have taken firings in that it did not commit.
         timers.iter().for_each(|(op, deadline)| self.shared.timer_started(self.key, *deadline, *op));
-        let mailbox = mailbox.iter().map(|entry| (entry.number, message_size(&entry.item))).collect();
+        let mailbox = mailbox.iter().map(|entry| (entry.number, Waiting::of(&entry.item))).collect();
         self.books.rows = Some(Rows { mailbox, timers });
         Ok(())
     }
@@ -384,7 +406,7 @@ impl Owner<'_> {
             // A damaged run can be ended all the same. The rows of its timers go as they fire.
             let arrivals = rows::read_all(store, &self.key.mailbox())?;
             let numbers = arrivals.iter().filter_map(|(key, _)| Prefix::last_number(key));
-            let mailbox = numbers.map(|number| (number, None)).collect();
+            let mailbox = numbers.map(|number| (number, Waiting::News)).collect();
             self.books.rows = Some(Rows { mailbox, timers: BTreeMap::new() });
             self.learn_updates_of_damaged()?;
         }
@@ -428,7 +450,7 @@ impl Owner<'_> {
         for Fresh { entry, changes, reply } in self.books.take_fresh() {
             self.books.put(key.arrival(entry.number), codec::encode(&entry));
             if let Some(rows) = &mut self.books.rows {
-                rows.mailbox.insert(entry.number, message_size(&entry.item));
+                rows.mailbox.insert(entry.number, Waiting::of(&entry.item));
             }
             self.books.stored.head.arrivals += 1;
             self.books.extend(changes);

@@ -126,8 +126,8 @@ impl Owner<'_> {
         self.books.put(self.key.record(number), codec::encode(record));
     }
 
-    /// Commits the end: nothing of the run is left but its journal, and who still had something to say is
-    /// told.
+    /// Commits the end: nothing of the run is left but its journal and the signals that it has not taken, and who still
+    /// had something to say is told.
     async fn close(&mut self, status: RunStatus) -> Result<(), Gone> {
         self.know_rows()?;
         self.drop_instance();
@@ -147,7 +147,11 @@ impl Owner<'_> {
             }
             self.books.after(After::TimerRemoved(deadline, op));
         }
-        for number in self.books.take_mailbox() {
+        // A reset or a fork gets the signals that nobody has taken: they were acknowledged, and the execution may go on.
+        // Where a next run of the chain has them, they are not to come twice.
+        let head = self.books.head();
+        let keeps_signals = head.continued_to.is_none() || head.reset_to.is_some();
+        for number in self.books.take_mailbox(keeps_signals) {
             self.books.delete(self.key.arrival(number));
         }
         for deadline in deadlines(&self.started, self.books.head()) {

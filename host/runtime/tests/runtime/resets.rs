@@ -204,6 +204,34 @@ fn timers_keep_their_deadlines_and_those_that_have_passed_fire_at_once() {
 }
 
 #[test]
+fn signals_that_a_run_had_not_taken_at_its_end_come_to_the_run_that_it_is_reset_to() {
+    let world = World::new();
+    world.workflow("deaf at first", |host, _| async move {
+        let gate = host.activity(activity("gate", 1))?;
+        outcome(&host, gate).await?;
+        let later = host.activity(activity("gate", 2))?;
+        outcome(&host, later).await?;
+        match host.wait(Interest::Everything).await?.remove(0) {
+            Event::Signal { name, .. } => completed(format!("{name:?}")),
+            other => panic!("{other:?}"),
+        }
+    });
+    world.live(async |host| {
+        host.start("deaf at first", "d").await;
+        host.signal("d", "heard late", "1", None).await.unwrap();
+        host.terminate("d").await.unwrap();
+    });
+    // The signal was acknowledged, and a crash and the end between it and the reset change nothing.
+    world.live(async |host| {
+        host.reset("d", to(1)).await.unwrap();
+        world.gate.add_permits(2);
+        assert_eq!(host.value("d").await, r#""heard late""#);
+        host.delete("d").await.unwrap();
+    });
+    world.check_empty();
+}
+
+#[test]
 fn signals_that_came_later_come_again_in_order_unless_they_are_excluded() {
     let world = World::new();
     world.workflow("picky", |host, _| async move {

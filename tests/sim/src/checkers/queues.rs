@@ -1,6 +1,9 @@
-//! What is only there until something is done is gone when all is done: timers, activities, mailboxes, outboxes.
+//! What is only there until something is done is gone when all is done: timers, activities, mailboxes, outboxes. Signals
+//! that a run did not take before its end are kept with it.
 
-use refrain_store::Table;
+use refrain_engine::codec;
+use refrain_engine::mailbox::{Item, MailboxEntry};
+use refrain_store::{Row, Table};
 
 use crate::evidence::Evidence;
 
@@ -21,8 +24,16 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     ];
     emptied
         .iter()
-        .map(|table| (table.name(), evidence.rows[table.name()].len()))
+        .map(|table| {
+            let rows = evidence.rows[table.name()].iter();
+            (table.name(), rows.filter(|row| *table != Table::Mailbox || !is_signal(row)).count())
+        })
         .filter(|(_, rows)| *rows > 0)
         .map(|(table, rows)| format!("{rows} rows are left in {table}"))
         .collect()
+}
+
+fn is_signal((_, row): &Row) -> bool {
+    let entry: MailboxEntry = codec::decode("arrival", row).expect("an arrival");
+    matches!(entry.item, Item::Signal { .. })
 }

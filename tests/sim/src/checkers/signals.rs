@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use refrain_engine::ids::RunId;
-use refrain_engine::journal::Record;
 use refrain_store::schema::RunStatus;
 
 use crate::clients::{Answer, Want};
@@ -43,9 +42,9 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         for (_, number) in had.iter().filter(|(of, _)| of == id) {
             let taken = distinct.contains(number);
             let after = match (run.head.status, run.head.continued_to, run.head.reset_to) {
-                // What was delivered after the step at which a reset cut comes again, to the new run.
-                // What nobody had taken when the run ended by its own word is gone, and no reset brings it back.
-                (_, _, Some(after)) if taken || !ended_itself(run) => after,
+                // What came after the step at which a reset cut comes again, to the new run. What nobody had taken when
+                // the run continued as new is the next one's.
+                (status, _, Some(after)) if taken || status != RunStatus::ContinuedAsNew => after,
                 (RunStatus::ContinuedAsNew, Some(after), _) => {
                     if taken {
                         if had.contains(&(after, *number)) {
@@ -72,10 +71,6 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     wrong
-}
-
-fn ended_itself(run: &RunEvidence) -> bool {
-    matches!(run.records.last(), Some(Record::Step(_)))
 }
 
 fn delivered(run: &RunEvidence) -> Vec<usize> {
