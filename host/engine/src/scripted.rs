@@ -61,8 +61,7 @@ impl ScriptedGuests {
         F: Fn(ScriptHost, Payload) -> T + Send + Sync + 'static,
         T: Future<Output = Result<Completion, Stopped>> + Send + 'static,
     {
-        let script: Script = Arc::new(move |host, input| script(host, input).boxed());
-        self.lock().insert((digest, workflow.to_owned()), script);
+        self.lock().insert((digest, workflow.to_owned()), boxed(script));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Digest, String), Script>> {
@@ -85,11 +84,27 @@ impl Guests for ScriptedGuests {
         std::future::ready(if scripts.is_empty() {
             Err(OpenError::Unknown(digest))
         } else {
-            Ok(Box::new(ScriptedGuest { scripts, exchange: Exchange::default(), code: None })
-                as Box<dyn Guest>)
+            Ok(Box::new(ScriptedGuest::new(scripts)) as Box<dyn Guest>)
         })
         .boxed()
     }
+}
+
+/// A guest that has this one workflow, for whoever decides what executes a run when they see it.
+pub fn guest<F, T>(workflow: &str, script: F) -> Box<dyn Guest>
+where
+    F: Fn(ScriptHost, Payload) -> T + Send + Sync + 'static,
+    T: Future<Output = Result<Completion, Stopped>> + Send + 'static,
+{
+    Box::new(ScriptedGuest::new(BTreeMap::from([(workflow.to_owned(), boxed(script))])))
+}
+
+fn boxed<F, T>(script: F) -> Script
+where
+    F: Fn(ScriptHost, Payload) -> T + Send + Sync + 'static,
+    T: Future<Output = Result<Completion, Stopped>> + Send + 'static,
+{
+    Arc::new(move |host, input| script(host, input).boxed())
 }
 
 /// What a run of this workflow began with that nothing is particular about: tests say what is.
@@ -130,6 +145,12 @@ struct ScriptedGuest {
     scripts: BTreeMap<String, Script>,
     exchange: Exchange,
     code: Option<BoxFuture<'static, (Box<Run>, Stop)>>,
+}
+
+impl ScriptedGuest {
+    fn new(scripts: BTreeMap<String, Script>) -> Self {
+        Self { scripts, exchange: Exchange::default(), code: None }
+    }
 }
 
 impl Guest for ScriptedGuest {
