@@ -14,11 +14,15 @@ use refrain_engine::ids::Digest;
 use refrain_runtime::{Debugger, NewComponent};
 use refrain_sandbox::{ComponentSource, Refusal, Sandbox, SandboxError, SandboxOptions};
 
+use crate::child::{Child, Children};
+
 /// Components, compiled once for however many tests. Clones share them.
 #[derive(Clone)]
 pub struct Code {
-    pub(crate) guests: Arc<dyn Guests>,
-    pub(crate) components: Vec<(String, NewComponent)>,
+    guests: Arc<dyn Guests>,
+    components: Vec<(String, NewComponent)>,
+    /// Those that are not left to the components.
+    children: Children,
     sandbox: Option<Sandbox>,
     bytes: Arc<Mutex<HashMap<Digest, Bytes>>>,
 }
@@ -57,7 +61,9 @@ impl Code {
         // A test says what answers `http.request`, so a component may ask for it.
         let options = SandboxOptions { http: true, ..options };
         let sandbox = Sandbox::new(options, source)?;
-        Ok(Self { guests: Arc::new(sandbox.clone()), components: Vec::new(), sandbox: Some(sandbox), bytes })
+        let guests = Arc::new(sandbox.clone());
+        let children = Children::default();
+        Ok(Self { guests, components: Vec::new(), children, sandbox: Some(sandbox), bytes })
     }
 
     /// What executes scripts in place of a component: those of this digest, which define these workflow types.
@@ -70,7 +76,24 @@ impl Code {
             workflows: workflows.iter().copied().map(WorkflowDefinition::named).collect(),
         };
         let components = vec![("scripts".to_owned(), component)];
-        Self { guests, components, sandbox: None, bytes: Arc::default() }
+        Self { guests, components, children: Children::default(), sandbox: None, bytes: Arc::default() }
+    }
+
+    /// Answers the children of a type in place of the components.
+    pub(crate) fn answer_child(&mut self, child: Child) {
+        self.children.insert(child);
+    }
+
+    /// What executes the runs of a test.
+    pub(crate) fn guests(&self) -> Arc<dyn Guests> {
+        self.children.before(&self.guests)
+    }
+
+    /// The components that the host of a test has, with the types of the children that the test answers.
+    pub(crate) fn components(&self) -> Vec<(String, NewComponent)> {
+        let mut components = self.components.clone();
+        self.children.define(&mut components);
+        components
     }
 
     /// The names of the components.
@@ -112,7 +135,6 @@ impl Code {
     pub fn debugger(&self, history: Exported) -> Result<Debugger, ExportError> {
         history.check_replayable()?;
         let Exported { started, records, code, .. } = history;
-        let guests = Arc::clone(&self.guests);
-        Ok(Debugger::new(guests, code.digest, code.digest, Arc::new(started), records))
+        Ok(Debugger::new(self.guests(), code.digest, code.digest, Arc::new(started), records))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use refrain_engine::failure::Failure;
 use refrain_engine::ids::Namespace;
 use refrain_engine::journal::Surroundings;
 use refrain_engine::time::Timestamp;
@@ -12,6 +13,7 @@ use refrain_store::{Fault, FaultyStore, MemoryStore, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::child::Child;
 use crate::code::Code;
 use crate::error::TestError;
 use crate::life::Life;
@@ -124,6 +126,34 @@ impl TestHost {
         plugin.activities().into_iter().fold(self, |host, activity| host.answers(in_real_time(activity)))
     }
 
+    /// Answers the children of this type in place of their code, whichever component has it, if any. Their executions
+    /// are like any other: they have ids and histories, are retried, canceled and terminated, and end when the answer
+    /// is there.
+    #[must_use]
+    pub fn child<I, O>(
+        self,
+        workflow: &str,
+        answer: impl Fn(I) -> Result<O, Box<Failure>> + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+    {
+        self.answers_children(Child::new(workflow, answer))
+    }
+
+    /// Answers the children of a type with any code: after a time, by attempt, or some of them.
+    #[must_use]
+    pub fn answers_children(mut self, child: Child) -> Self {
+        self.code.answer_child(child);
+        self
+    }
+
+    /// The code that it executes, with the children that it answers.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
     /// Whether something answers the activities of this type.
     pub fn has_activity(&self, name: &str) -> bool {
         self.activities.iter().any(|activity| activity.name() == name)
@@ -191,10 +221,10 @@ impl TestHost {
     async fn boot(&self, store: Arc<dyn Store>, clock: TokioClock) -> Result<Runtime, Error> {
         let plugins: Vec<Box<dyn Plugin>> = vec![Box::new(Answers(self.activities.clone()))];
         let options = Options { entropy: Entropy::seeded(self.seed), ..self.options.clone() };
-        let guests = Arc::new(InRealTime(Arc::clone(&self.code.guests)));
+        let guests = Arc::new(InRealTime(self.code.guests()));
         let runtime = Runtime::start(store, guests, plugins, Arc::new(clock), options).await?;
-        for (name, component) in &self.code.components {
-            runtime.register_component(&Namespace::default(), name, component.clone()).await?;
+        for (name, component) in self.code.components() {
+            runtime.register_component(&Namespace::default(), &name, component).await?;
         }
         Ok(runtime)
     }

@@ -24,6 +24,8 @@
 //! println!("{}", transcript(&history));
 //! ```
 //!
+//! Children run as their components say, or are answered by the test, as [`TestHost::child`] says.
+//!
 //! A [`TestHost`] lives as often as the test says, and each life ends as by a crash; [`crash_everywhere`] does a test
 //! once for each moment at which the host could die. All that is random follows from a seed, and a history is the same
 //! each time.
@@ -31,6 +33,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `code` | the components that hosts execute |
+//! | `child` | what children answer in place of their code |
 //! | `host` | a host and its lives |
 //! | `life` | one life, and what a test does with it |
 //! | `opening` | code that begins while time stands still |
@@ -40,6 +43,7 @@
 //!
 //! It knows no HTTP and no files: what a host does on disk and on the network is tested with the real binary.
 
+mod child;
 mod code;
 mod error;
 mod host;
@@ -49,6 +53,7 @@ mod sweep;
 mod time;
 mod transcript;
 
+pub use child::{Child, ChildAnswer, ChildRun};
 pub use code::{Code, CodeError};
 pub use error::TestError;
 pub use host::{TIME_LIMIT, TestHost, in_real_time};
