@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::replay::{alone, lines};
 
 /// The examples that have scenarios.
-const EXAMPLES: [&str; 3] = ["approval", "order-saga", "reminder"];
+const EXAMPLES: [&str; 5] = ["approval", "fan-out", "order-saga", "podcast-pipeline", "reminder"];
 
 /// One that passes, and one that does not.
 const SCENARIOS: &str = r#"
@@ -173,6 +173,13 @@ async fn a_component_is_deterministic_on_hosts_that_it_cannot_tell_apart() -> Re
     ensure!(code == Some(0) && words.contains("3 scenarios the same everywhere, 0 not"), "{words}");
     ensure!(words.contains("unoptimized code") && words.contains("a replay before each step"), "{words}");
     ensure!(!words.contains("memory 0 B"), "the memory of each was compared: {words}");
+
+    // Children that are answered leave journals, too.
+    let (scenarios, component) =
+        (examples.join("podcast-pipeline/scenarios"), guest_path("podcast-pipeline")?);
+    let check = ["component", "check", path(&component)?, "--scenarios", path(&scenarios)?];
+    let (code, words) = alone(&check).await?;
+    ensure!(code == Some(0) && words.contains("(8 runs, "), "{words}");
 
     let folder = TempDir::new()?;
     let (source, target) = (folder.path().join("source"), folder.path().join("target"));

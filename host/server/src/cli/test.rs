@@ -28,10 +28,10 @@ const COMPILED: &str = "test-compiled";
 
 /// Test workflows with scenarios, in virtual time.
 ///
-/// A scenario says in TOML what a workflow is started with, what its activities answer, what happens meanwhile, and what
-/// is expected: docs/TESTING.md explains the keys. The host is in this process, its clock goes on to what is due next, so
-/// that years take milliseconds, and no host or plugin is asked unless a scenario says so. In a project the component is
-/// built first.
+/// A scenario says in TOML what a workflow is started with, what its activities and children answer, what happens
+/// meanwhile, and what is expected: docs/TESTING.md explains the keys. The host is in this process, its clock goes on to
+/// what is due next, so that years take milliseconds, and no host or plugin is asked unless a scenario says so. In a
+/// project the component is built first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -189,7 +189,7 @@ fn left(suite: &Suite, scenario: &Scenario, variant: &Variant) -> AllLeft {
     });
     let journals = played.map_err(|error| error.to_string())?;
     let left = journals.into_iter().map(|(run, journal)| {
-        let memory = block_on(memory(&suite.code, &journal))?;
+        let memory = block_on(memory(host.code(), &journal))?;
         Ok((run, Left { journal: String::from_utf8_lossy(&journal).into_owned(), memory }))
     });
     left.collect()

@@ -27,6 +27,9 @@ pub struct ScenarioFile {
     /// What activities answer in all scenarios, unless one says otherwise.
     #[serde(default)]
     pub activities: BTreeMap<String, OneOrMany<Answer>>,
+    /// What children answer in all scenarios, unless one says otherwise.
+    #[serde(default)]
+    pub children: BTreeMap<String, OneOrMany<Answer>>,
     /// What the real plugins may do, as in a host's configuration.
     #[serde(default)]
     pub plugins: PluginsConfig,
@@ -68,6 +71,9 @@ pub struct Scenario {
     /// What activities answer, by type.
     #[serde(default)]
     pub activities: BTreeMap<String, OneOrMany<Answer>>,
+    /// What children answer, by the type of their workflow. Others run as their components say.
+    #[serde(default)]
+    pub children: BTreeMap<String, OneOrMany<Answer>>,
     /// What happens meanwhile.
     #[serde(default)]
     pub events: Vec<Event>,
@@ -76,14 +82,16 @@ pub struct Scenario {
     pub expect: Expected,
 }
 
-/// What the attempts of an activity answer. Without anything: `null`.
+/// What the attempts of an activity, or the runs of a child, answer. Without anything: `null`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Answer {
-    /// Only to activities with this input, or with an input that has these fields.
+    /// Only to those with this input, or with an input that has these fields.
     pub input: Option<Json>,
     /// The same as JSON's text.
     pub input_json: Option<JsonText>,
+    /// Only to children that are started in this component, which then need not be there.
+    pub component: Option<String>,
     /// It completes with this.
     pub result: Option<Json>,
     /// The same as JSON's text.
@@ -99,11 +107,11 @@ pub struct Answer {
     /// How long it takes, in virtual time.
     #[serde(deserialize_with = "config::duration")]
     pub after: Duration,
-    /// What it says of its progress on the way.
+    /// What an activity says of its progress on the way.
     pub heartbeats: Vec<Heartbeat>,
     /// One answer for each attempt. The last is that of all later ones.
     pub attempts: Vec<Answer>,
-    /// The real plugin answers. No virtual time passes meanwhile.
+    /// The real plugin answers, and no virtual time passes meanwhile; or the component that has the child.
     pub real: bool,
 }
 
@@ -189,7 +197,8 @@ impl ScenarioFile {
     /// Says what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = config::from_toml(text)?;
-        check_answers("activities", &file.activities)?;
+        check_answers(Answers::Activities, &file.activities)?;
+        check_answers(Answers::Children, &file.children)?;
         if file.scenarios.is_empty() {
             return Err("there is no [[scenario]] in it".to_owned());
         }
@@ -217,7 +226,8 @@ impl Scenario {
     fn check(&self) -> Result<(), String> {
         const STATUSES: [&str; 5] = ["completed", "failed", "canceled", "terminated", "timed-out"];
         at_most_one("input", &self.input, &self.input_json)?;
-        check_answers("activities", &self.activities)?;
+        check_answers(Answers::Activities, &self.activities)?;
+        check_answers(Answers::Children, &self.children)?;
         for (index, event) in self.events.iter().enumerate() {
             event.check().map_err(|problem| format!("events[{index}] {problem}"))?;
         }
@@ -272,19 +282,54 @@ impl Event {
     }
 }
 
-fn check_answers(key: &str, answers: &BTreeMap<String, OneOrMany<Answer>>) -> Result<(), String> {
-    for (activity, answers) in answers {
-        for answer in &answers.0 {
-            answer.check().map_err(|problem| format!("{key}.{activity} {problem}"))?;
+/// Whose answers a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Answers {
+    Activities,
+    Children,
+}
+
+impl Answers {
+    /// The table's name.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Activities => "activities",
+            Self::Children => "children",
+        }
+    }
+}
+
+fn check_answers(of: Answers, answers: &BTreeMap<String, OneOrMany<Answer>>) -> Result<(), String> {
+    for (name, OneOrMany(answers)) in answers {
+        let within = |problem: String| format!("{}.{} {problem}", of.key(), config::toml_key(name));
+        for answer in answers {
+            answer.check(of).map_err(within)?;
+        }
+        let is_chosen =
+            |answer: &Answer| answers.len() > 1 || answer.input.is_some() || answer.input_json.is_some();
+        if of == Answers::Activities && answers.iter().any(|answer| answer.real && is_chosen(answer)) {
+            let problem = "is real for some: the plugin answers all of them, or none";
+            return Err(within(problem.to_owned()));
         }
     }
     Ok(())
 }
 
 impl Answer {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, of: Answers) -> Result<(), String> {
         at_most_one("input", &self.input, &self.input_json)?;
         at_most_one("result", &self.result, &self.result_json)?;
+        let foreign = match of {
+            Answers::Activities => {
+                self.component.is_some().then_some("`component`, which children alone have")
+            }
+            Answers::Children => {
+                (!self.heartbeats.is_empty()).then_some("`heartbeats`, which activities alone send")
+            }
+        };
+        if let Some(foreign) = foreign {
+            return Err(format!("has {foreign}: leave it out"));
+        }
         let completes = self.result.is_some() || self.result_json.is_some();
         if completes && self.error.is_some() {
             return Err("has a result and an error: leave one out".to_owned());
@@ -306,13 +351,13 @@ impl Answer {
             if attempt.real
                 || attempt.input.is_some()
                 || attempt.input_json.is_some()
+                || attempt.component.is_some()
                 || !attempt.attempts.is_empty()
             {
-                return Err(
-                    "has attempts with `real`, `input` or `attempts`, which are the answer's own".to_owned()
-                );
+                return Err("has attempts with `real`, `input`, `component` or `attempts`, which are the answer's own"
+                    .to_owned());
             }
-            attempt.check()?;
+            attempt.check(of)?;
         }
         Ok(())
     }
@@ -432,7 +477,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place_and_the_remedy() {
-        let cases: [(&str, Expect); 9] = [
+        let cases: [(&str, Expect); 13] = [
             (
                 "",
                 expect![[r#"
@@ -445,11 +490,11 @@ mod tests {
             (
                 "retries = 3",
                 expect![[r#"
-                TOML parse error at line 4, column 1
-                  |
-                4 | retries = 3
-                  | ^^^^^^^
-                unknown field `retries`, expected one of `name`, `workflow`, `id`, `input`, `input_json`, `seed`, `begins`, `time_limit`, `environment`, `arguments`, `activities`, `events`, `expect`"#]],
+                    TOML parse error at line 4, column 1
+                      |
+                    4 | retries = 3
+                      | ^^^^^^^
+                    unknown field `retries`, expected one of `name`, `workflow`, `id`, `input`, `input_json`, `seed`, `begins`, `time_limit`, `environment`, `arguments`, `activities`, `children`, `events`, `expect`"#]],
             ),
             (
                 "input = 1\ninput_json = \"1\"",
@@ -480,7 +525,31 @@ mod tests {
             (
                 "activities.pay = [{ attempts = [{ real = true }] }]",
                 expect![[
-                    r#"scenario "a": activities.pay has attempts with `real`, `input` or `attempts`, which are the answer's own"#
+                    r#"scenario "a": activities.pay has attempts with `real`, `input`, `component` or `attempts`, which are the answer's own"#
+                ]],
+            ),
+            (
+                "activities.\"fs.hash\" = [{ real = true }, { error = \"NotFound\" }]",
+                expect![[
+                    r#"scenario "a": activities."fs.hash" is real for some: the plugin answers all of them, or none"#
+                ]],
+            ),
+            (
+                "children.ship = { result = 1, heartbeats = [{ after = \"1s\" }] }",
+                expect![[
+                    r#"scenario "a": children.ship has `heartbeats`, which activities alone send: leave it out"#
+                ]],
+            ),
+            (
+                "activities.pay = { component = \"bank\" }",
+                expect![[
+                    r#"scenario "a": activities.pay has `component`, which children alone have: leave it out"#
+                ]],
+            ),
+            (
+                "children.ship = { message = \"lost\" }",
+                expect![[
+                    r#"scenario "a": children.ship has no error that `message`, `details` and `retryable` are about: add `error`, its type"#
                 ]],
             ),
             (

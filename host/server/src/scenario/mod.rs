@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`mod@file`] | the files |
 //! | [`load`] | the files and their components, taken up |
-//! | `answers` | what activities answer |
+//! | `answers` | what activities and children answer |
 //! | `play` | a scenario on a host in virtual time: what is observed |
 //! | `expect` | what is observed beside what was expected |
 //! | [`suite`] | many scenarios: seeds, crashes, snapshots |

@@ -16,7 +16,7 @@ use refrain_testkit::{Code, Ended, Life, TIME_LIMIT, TestError, TestHost, calls,
 use serde_json::Value;
 
 use super::answers::{self, Unanswered};
-use super::file::{Event, Scenario, ScenarioFile, given};
+use super::file::{Answers, Event, Scenario, ScenarioFile, given};
 
 /// What is seen of a scenario.
 #[derive(Clone, Debug)]
@@ -77,11 +77,15 @@ impl Play<'_> {
             let surroundings = Surroundings { environment, arguments: arguments.clone() };
             host = host.surroundings(name, surroundings);
         }
-        for (activity, answers) in answers::of(self.file, self.scenario) {
-            host = match &answers.0[..] {
+        for (activity, answers) in answers::of(Answers::Activities, self.file, self.scenario) {
+            host = match answers {
                 [answer] if answer.real => host.answers(self.real(activity)?),
                 answers => host.answers(answers::activity(activity, answers, &self.unanswered)),
             };
+        }
+        let children = answers::of(Answers::Children, self.file, self.scenario).into_iter();
+        for (workflow, answers) in children.filter(|(_, answers)| answers.iter().any(|answer| !answer.real)) {
+            host = host.answers_children(answers::child(workflow, answers, &self.unanswered));
         }
         Ok(host)
     }
@@ -196,12 +200,12 @@ impl Play<'_> {
 
     /// Activities that wait for a worker, since nobody answers them.
     fn look_for_unanswered(&self, events: &[HistoryEvent]) {
-        let answers = answers::of(self.file, self.scenario);
+        let answers = answers::of(Answers::Activities, self.file, self.scenario);
         for event in events {
             if let HistoryKind::ActivityScheduled { name, input, .. } = &event.kind
                 && !answers.contains_key(name.as_str())
             {
-                self.unanswered.note(format!("{name} {}", refrain_testkit::text(input)));
+                self.unanswered.note(Answers::Activities, name, input);
             }
         }
     }

@@ -17,7 +17,6 @@ use super::expect::{ENDLESS, diff, unexpected};
 use super::file::Scenario;
 use super::load::Suite;
 use super::play::{Essence, Observed, Play};
-use crate::config::toml_key;
 
 /// How scenarios are played.
 #[derive(Clone, Debug)]
@@ -129,16 +128,12 @@ fn judge(suite: &Suite, scenario: &Scenario, options: &Options, report: &mut Rep
                 found.extend(compare_history(suite, scenario, &observed, options.bless, report)?);
             }
         }
-        let calls = unanswered.calls();
-        if !calls.is_empty() {
+        let missing = unanswered.unexpected();
+        if !missing.is_empty() {
             // What is missing says more than what does not end without it.
             found.retain(|unexpected| unexpected.what != ENDLESS);
         }
-        found.extend(calls.iter().map(|call| {
-            let (name, _) = call.split_once(' ').unwrap_or((call, ""));
-            let remedy = format!("add [scenario.activities.{}]", toml_key(name));
-            Unexpected::new("activities", format!("nothing answers {call}: {remedy}"))
-        }));
+        found.extend(missing);
         if !found.is_empty() {
             let by_seed = options.seeds > 1;
             report.unexpected.extend(found.into_iter().map(|unexpected| match by_seed {

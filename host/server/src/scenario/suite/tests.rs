@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use refrain_engine::call::{Completion, Interest};
-use refrain_engine::failure::{Failure, FailureKind};
+use refrain_engine::child::{ChildCommand, ChildOptions};
+use refrain_engine::failure::{Failure, FailureKind, Outcome};
 use refrain_engine::ids::Digest;
 use refrain_engine::mailbox::Event;
-use refrain_engine::scripted::ScriptedGuests;
+use refrain_engine::retry::RetryPolicy;
+use refrain_engine::scripted::{ScriptedGuests, trap};
 use refrain_testkit::{Code, length};
 
 use super::*;
@@ -17,7 +19,8 @@ use crate::scenario::file::ScenarioFile;
 const CODE: Digest = Digest([7; 32]);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// `reminds` wakes every hour until somebody signals; `refuses` fails with a cause.
+/// `reminds` wakes every hour until somebody signals; `refuses` fails with a cause; `sells` has a child `ship`, which
+/// nobody has, and ends as that does; `orders` wants that of the component `warehouse`.
 fn code() -> Code {
     let guests = ScriptedGuests::new();
     guests.add(CODE, "reminds", |host, _| async move {
@@ -34,7 +37,24 @@ fn code() -> Code {
         let failure = |message| Failure::new(FailureKind::Application, "bad-input", message);
         Ok(Completion::Failed(failure("the input").caused_by(failure("it has no `name`"))))
     });
-    Code::scripted(Arc::new(guests), CODE, &["reminds", "refuses"])
+    for (workflow, component) in [("sells", None), ("orders", Some("warehouse"))] {
+        guests.add(CODE, workflow, move |host, input| async move {
+            let retry = RetryPolicy { maximum_attempts: 2, ..RetryPolicy::default() };
+            let component = component.map(str::to_owned);
+            let options = ChildOptions { retry: Some(retry), component, ..ChildOptions::default() };
+            let (_, ended) = host.child(ChildCommand { workflow: "ship".to_owned(), input, options })?;
+            match host.wait(Interest::Ops(vec![ended])).await?.pop() {
+                Some(Event::Finished { outcome: Outcome::Completed(result), .. }) => {
+                    Ok(Completion::Completed(result))
+                }
+                Some(Event::Finished { outcome: Outcome::Failed(failure), .. }) => {
+                    Ok(Completion::Failed(failure))
+                }
+                other => Err(trap(format!("a wait for one op delivered {other:?}"))),
+            }
+        });
+    }
+    Code::scripted(Arc::new(guests), CODE, &["reminds", "refuses", "sells", "orders"])
 }
 
 /// Plays one scenario, also with crashes.
@@ -55,7 +75,7 @@ fn what_is_unexpected_is_told_with_where_and_why() {
             expect![[r#"
                 a took 0s
                         the scenario
-                          no component defines workflow type "remind": known are reminds, refuses
+                          no component defines workflow type "remind": known are reminds, refuses, sells, orders
             "#]],
         ),
         (
@@ -133,4 +153,45 @@ fn how_long_it_took_does_not_depend_on_what_comes_after_its_end() {
          expect = { status = \"failed\", elapsed = \"0s\" }",
     );
     assert_eq!((report.virtual_time, details(&report)), (Duration::ZERO, String::new()));
+}
+
+#[test]
+fn a_child_answers_as_the_scenario_says() {
+    let answers = r#"
+        workflow = "sells"
+        input = { what = "a book", of = { weight = 2 } }
+        children.ship = [
+            { input = { what = "a car" }, error = "TooLarge" },
+            { input = { of = { weight = 2 } }, attempts = [
+                { error = "Busy", after = "2d" },
+                { result = "sent", after = "1d" },
+            ] },
+        ]
+        expect = { result = "sent", elapsed = "3d 1s", calls = ["child ship"] }
+    "#;
+    let report = play(answers);
+    assert_eq!(details(&report), "");
+    assert!(report.crashes > 10, "its host was killed {} times", report.crashes);
+    let fails = answers
+        .replace("expect =", "expect = { failure = \"TooLarge\", message = \"as the scenario says\" } #");
+    assert_eq!(details(&play(&fails.replace("a book", "a car"))), "");
+
+    let elsewhere = "workflow = \"orders\"\nexpect = { result = 1 }\nchildren.ship =";
+    let here = play(&format!(
+        "{elsewhere} [{{ component = \"shop\", error = \"Wrong\" }}, {{ component = \"warehouse\", result = 1 }}]"
+    ));
+    assert_eq!(details(&here), "");
+
+    let unknown = play(&answers.replace("weight = 2 } }\n", "weight = 3 } }\n"));
+    expect![[r#"
+        no input fits
+                result
+                  it failed with child workflow "ship" (id "019b76da-a800-77d0-a4d1-6d3ad2236707") failed: the scenario has no answer to ship {"of":{"weight":3},"what":"a book"}
+                elapsed
+                  - 3d 1s
+                  + 0s
+                children
+                  nothing answers ship {"of":{"weight":3},"what":"a book"}: add [scenario.children.ship]
+    "#]]
+    .assert_eq(&format!("no input fits\n{}", details(&unknown)));
 }
