@@ -131,7 +131,8 @@ class Scenario(pytest.Item):
             pytest.fail(played.problem, pytrace=False)
         self.user_properties.append(("virtual_seconds", report["virtual_seconds"]))
         if not report["passed"]:
-            pytest.fail("\n".join(map(told, report["unexpected"])), pytrace=False)
+            remarks = [{"what": "remark", "details": remark} for remark in report["remarks"]]
+            pytest.fail("\n".join(map(told, [*report["unexpected"], *remarks])), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where it is, and its name."""

@@ -30,7 +30,7 @@ for name, unexpected in (
     ("is refused", [{{"what": "result", "details": "- 1\\n+ 2"}}, {{"what": "elapsed", "details": "- 1d\\n+ 2d"}}]),
 ):
     line = {{"type": "scenario", "name": name, "passed": not unexpected, "virtual_seconds": 3.0}}
-    print(json.dumps(line | {{"unexpected": unexpected}}))
+    print(json.dumps(line | {{"unexpected": unexpected, "remarks": ["did you mean 3?"]}}))
 print('{{"type":"summary","passed":1,"failed":1}}')
 sys.exit(1)
 """
@@ -64,7 +64,8 @@ def test_each_scenario_is_an_item_and_fails_with_the_words_of_refrain(pytester: 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["scenarios/order.toml::is paid PASSED*", "scenarios/order.toml::is refused FAILED*"])
     result.stdout.fnmatch_lines(
-        ["_* is refused _*", "result", "  - 1", "  + 2", "elapsed", "  - 1d", "  + 2d"], consecutive=True
+        ["_* is refused _*", "result", "  - 1", "  + 2", "elapsed", "  - 1d", "  + 2d", "remark", "  did you mean 3?"],
+        consecutive=True,
     )
     file = str(pytester.path / "scenarios/order.toml")
     assert asked(calls) == [["test", "--json", file]], "they are played together"

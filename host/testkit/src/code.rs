@@ -101,6 +101,12 @@ impl Code {
         self.components.iter().map(|(name, _)| name.as_str())
     }
 
+    /// What the components say of a workflow: each that defines it.
+    pub fn definitions(&self, workflow: &str) -> impl Iterator<Item = &WorkflowDefinition> {
+        let all = self.components.iter().flat_map(|(_, component)| &component.workflows);
+        all.filter(move |defined| defined.name == workflow)
+    }
+
     /// Adds a component, or a core module, as an upload to a host would. Blocks while it is compiled. Answers the
     /// workflows that it defines.
     ///

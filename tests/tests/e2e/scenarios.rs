@@ -116,6 +116,47 @@ async fn what_is_not_as_expected_is_shown_and_histories_are_accepted() -> Result
     Ok(())
 }
 
+/// Nobody takes the first signal and the first query, and all would be well without the third.
+const MISSPELT: &str = r#"
+[[scenario]]
+name = "misspelt"
+workflow = "reminder"
+input = { message = "water the plants", every_ms = 86400000, give_up_after_ms = 2592000000 }
+time_limit = "7d"
+events = [
+    { at = "1d", signal = "doen", input = { by = "Ada" } },
+    { at = "2d", query = "reminders" },
+]
+
+[[scenario]]
+name = "superfluous"
+workflow = "reminder"
+input = { message = "water the plants", every_ms = 86400000, give_up_after_ms = 2592000000 }
+events = [{ at = "1d", signal = "doen", input = { by = "Ada" } }]
+"#;
+
+#[tokio::test]
+async fn of_a_scenario_that_fails_it_is_said_which_of_its_messages_no_workflow_declares() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("misspelt.toml");
+    fs::write(&file, MISSPELT)?;
+    let component = guest_path("reminder")?;
+    let test = ["test", path(&file)?, "--component", path(&component)?];
+    let (code, words) = alone(&test).await?;
+    ensure!(code == Some(1) && words.contains("1 passed, 1 failed"), "{words}");
+    for remark in [
+        "events[0], signal doen at 1d: \"reminder\" declares no such signal; did you mean \"done\"?",
+        "events[1], query reminders at 2d: \"reminder\" declares no such query; it declares \"status\"",
+    ] {
+        assert_eq!(words.matches(remark).count(), 1, "{words}");
+    }
+    let (_, words) = alone(&[&test[..], &["--json"]].concat()).await?;
+    let remarks: Vec<usize> =
+        lines(&words)?.iter().filter_map(|line| line["remarks"].as_array()).map(Vec::len).collect();
+    assert_eq!(remarks, [2, 0], "{words}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_file_of_no_scenarios_is_refused_with_its_place_and_the_remedy() -> Result<()> {
     let folder = TempDir::new()?;

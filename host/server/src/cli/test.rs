@@ -94,6 +94,7 @@ enum Line<'a> {
         crashes: u64,
         blessed: bool,
         unexpected: &'a [Unexpected],
+        remarks: &'a [String],
     },
     Summary {
         passed: u64,
@@ -262,5 +263,6 @@ fn line(report: &Report) -> Line<'_> {
         crashes: report.crashes,
         blessed: report.blessed,
         unexpected: &report.unexpected,
+        remarks: &report.remarks,
     }
 }

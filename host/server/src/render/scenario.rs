@@ -69,7 +69,7 @@ impl Tally {
     }
 }
 
-/// What was not as expected.
+/// What was not as expected, and what may be why.
 pub fn details(report: &Report) -> String {
     let mut text = String::new();
     for unexpected in &report.unexpected {
@@ -77,6 +77,9 @@ pub fn details(report: &Report) -> String {
         for line in unexpected.details.lines() {
             let _ = writeln!(text, "          {line}");
         }
+    }
+    for remark in &report.remarks {
+        let _ = writeln!(text, "        remark\n          {remark}");
     }
     text
 }
@@ -100,6 +103,7 @@ mod tests {
         let report = |name: &str, unexpected: Vec<Unexpected>| Report {
             path: PathBuf::from("scenarios/order.toml"),
             name: name.to_owned(),
+            remarks: unexpected.iter().map(|_| "nobody signaled".to_owned()).collect(),
             unexpected,
             virtual_time: Duration::from_secs(3 * 86_400),
             real_time: Duration::from_millis(12),
@@ -118,6 +122,8 @@ mod tests {
                     result
                       - "paid"
                       + "refused"
+                    remark
+                      nobody signaled
             1 passed, 1 failed, hosts killed 80 times, in 1.5 s"#]]
         .assert_eq(&text);
     }

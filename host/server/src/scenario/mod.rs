@@ -7,6 +7,7 @@
 //! | `answers` | what activities and children answer |
 //! | `play` | a scenario on a host in virtual time: what is observed |
 //! | `expect` | what is observed beside what was expected |
+//! | `remarks` | what may be why it is otherwise |
 //! | [`suite`] | many scenarios: seeds, crashes, snapshots |
 //! | [`certify`] | whether a component is deterministic: scenarios on hosts that it cannot tell apart |
 //!
@@ -18,4 +19,5 @@ mod expect;
 pub mod file;
 pub mod load;
 mod play;
+mod remarks;
 pub mod suite;

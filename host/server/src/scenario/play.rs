@@ -1,6 +1,6 @@
 //! A scenario, played on a host in virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use refrain_engine::failure::Failure;
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::answers::{self, Unanswered};
 use super::file::{Answers, Event, Scenario, ScenarioFile, given};
+use super::remarks;
 
 /// What is seen of a scenario.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Observed {
     pub(super) history: String,
     /// What became of the events, in their order.
     pub(super) events: Vec<Happened>,
+    /// What may be why it is not as expected.
+    pub(super) remarks: Vec<String>,
 }
 
 /// What became of an event.
@@ -133,10 +136,14 @@ impl Play<'_> {
         let closed = life.describe(id).await?.summary.closed_at;
         let elapsed = closed.map_or_else(|| life.elapsed(), |closed| closed.since(*begins));
         let (mut calls_of, mut history) = (BTreeMap::<String, Vec<String>>::new(), String::new());
-        for run in life.runs().await? {
+        let runs = life.runs().await?;
+        let mut remarks = remarks::undeclared(self.scenario, &happened, &runs, self.code);
+        let mut missing = BTreeSet::new();
+        for run in runs {
             let of = run.workflow_id.to_string();
             let events = life.history(&of, Some(run.run_id)).await?;
             self.look_for_unanswered(&events);
+            missing.append(&mut remarks::missing_children(&events));
             history.push_str(&format!("{of} ({})\n{}\n", run.workflow, transcript(&events)));
             calls_of.entry(of).or_default().extend(calls(&events));
         }
@@ -144,8 +151,9 @@ impl Play<'_> {
             let Happened::Refused(why) = happened else { return None };
             Some(format!("{} is refused: {why}", event.describe(index)))
         });
+        remarks.extend(missing);
         let essence = Essence { outcome: outcome(&ended), calls: calls_of, refused: refused.collect() };
-        Ok(Observed { essence, ended, elapsed, history, events: happened })
+        Ok(Observed { essence, ended, elapsed, history, events: happened, remarks })
     }
 
     /// How the execution ends.

@@ -42,6 +42,8 @@ pub struct Report {
     pub name: String,
     /// What was not as expected. Empty: it passed.
     pub unexpected: Vec<Unexpected>,
+    /// What may be why. Of what passed there is nothing to remark.
+    pub remarks: Vec<String>,
     /// How long the execution took, in virtual time.
     pub virtual_time: Duration,
     /// How long all of it took here.
@@ -100,6 +102,7 @@ fn report(suite: &Suite, scenario: &Scenario, options: &Options) -> Report {
         path: suite.path.clone(),
         name: scenario.name.clone(),
         unexpected: Vec::new(),
+        remarks: Vec::new(),
         virtual_time: Duration::ZERO,
         real_time: Duration::ZERO,
         crashes: 0,
@@ -135,6 +138,7 @@ fn judge(suite: &Suite, scenario: &Scenario, options: &Options, report: &mut Rep
         }
         found.extend(missing);
         if !found.is_empty() {
+            report.remarks = observed.remarks;
             let by_seed = options.seeds > 1;
             report.unexpected.extend(found.into_iter().map(|unexpected| match by_seed {
                 true => Unexpected { what: format!("with seed {seed}: {}", unexpected.what), ..unexpected },

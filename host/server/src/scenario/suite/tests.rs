@@ -181,6 +181,20 @@ fn a_child_answers_as_the_scenario_says() {
         "{elsewhere} [{{ component = \"shop\", error = \"Wrong\" }}, {{ component = \"warehouse\", result = 1 }}]"
     ));
     assert_eq!(details(&here), "");
+    let nowhere = details(&play(&format!("{elsewhere} {{ result = 1 }}")));
+    assert!(nowhere.contains("with `component` if the parent names one"), "{nowhere}");
+
+    let nobody = play("workflow = \"sells\"");
+    expect![[r#"
+        nobody has it
+                status
+                  - completed
+                  + failed
+                  child workflow "ship" was not started: no component defines workflow type "ship": known are reminds, refuses, sells, orders; upload a component that defines it, or check the spelling
+                remark
+                  there is no child "ship" where its parent looks for it: add [scenario.children.ship], with `component` if the parent names one, or its component to [components]
+    "#]]
+    .assert_eq(&format!("nobody has it\n{}", details(&nobody)));
 
     let unknown = play(&answers.replace("weight = 2 } }\n", "weight = 3 } }\n"));
     expect![[r#"
