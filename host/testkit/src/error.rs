@@ -18,6 +18,21 @@ pub enum TestError {
         /// How it stands.
         state: String,
     },
+    /// An execution goes on from run to run.
+    #[error(
+        "workflow {id:?} goes on from run to run: it has begun more than {limit}, the last of type {workflow:?}, within \
+         {elapsed} of virtual time; bound its loop of continue-as-new or of retries, or raise `run_limit`"
+    )]
+    TooManyRuns {
+        /// The execution.
+        id: String,
+        /// The type of its latest run.
+        workflow: String,
+        /// How many runs the test bears.
+        limit: u64,
+        /// The virtual time since the test began.
+        elapsed: String,
+    },
     /// An answer is not what the test takes it for.
     #[error("{what} is not what the test takes it for: {reason}: {text}")]
     Answer {

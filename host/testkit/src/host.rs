@@ -18,6 +18,7 @@ use crate::code::Code;
 use crate::error::TestError;
 use crate::life::Life;
 use crate::opening::InRealTime;
+use crate::runs::{self, RUN_LIMIT};
 use crate::time::{BEGINNING, Hold, paused};
 
 /// How long a test goes on in virtual time, unless it says otherwise: what has not ended after ten years never will.
@@ -36,6 +37,7 @@ pub struct TestHost {
     began: Timestamp,
     now: Timestamp,
     limit: Duration,
+    run_limit: u64,
     lives: u64,
 }
 
@@ -56,6 +58,7 @@ impl TestHost {
             began: BEGINNING,
             now: BEGINNING,
             limit: TIME_LIMIT,
+            run_limit: RUN_LIMIT,
             lives: 0,
         }
     }
@@ -78,6 +81,13 @@ impl TestHost {
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// After how many runs of one execution the test gives up. Default [`RUN_LIMIT`].
+    #[must_use]
+    pub fn run_limit(mut self, limit: u64) -> Self {
+        self.run_limit = limit;
         self
     }
 
@@ -205,7 +215,8 @@ impl TestHost {
                         biased;
                         // No time passes between a crash and the next life.
                         why = runtime.failed() => Err(Error::Poisoned(why).into()),
-                        lived = life(alive) => lived,
+                        endless = runs::too_many(&alive, self.run_limit) => Err(endless),
+                        lived = life(alive.clone()) => lived,
                     }
                 }
                 Err(error) => Err(error.into()),

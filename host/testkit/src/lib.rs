@@ -37,6 +37,7 @@
 //! | `host` | a host and its lives |
 //! | `life` | one life, and what a test does with it |
 //! | `opening` | code that begins while time stands still |
+//! | `runs` | how many runs an execution may have |
 //! | `sweep` | a test, done with hosts that are killed |
 //! | `time` | time that is skipped |
 //! | `transcript` | histories as text |
@@ -49,6 +50,7 @@ mod error;
 mod host;
 mod life;
 mod opening;
+mod runs;
 mod sweep;
 mod time;
 mod transcript;
@@ -58,6 +60,7 @@ pub use code::{Code, CodeError};
 pub use error::TestError;
 pub use host::{TIME_LIMIT, TestHost, in_real_time};
 pub use life::{Ended, Life};
+pub use runs::RUN_LIMIT;
 pub use sweep::{CrashPoint, Differs, Swept, crash_everywhere, killed};
 pub use time::{BEGINNING, length};
 pub use transcript::{Line, calls, lines, text, transcript};

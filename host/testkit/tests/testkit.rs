@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use futures::future::BoxFuture;
-use refrain_engine::call::{ActivityCommand, ActivityOptions, Completion, Interest, Read, Reply};
+use refrain_engine::call::{ActivityCommand, ActivityOptions, Completion, Interest, NextRun, Read, Reply};
 use refrain_engine::failure::Outcome;
 use refrain_engine::guest::{Guest, Guests, OpenError};
 use refrain_engine::ids::{Digest, Op};
@@ -22,13 +22,15 @@ use refrain_testkit::{Code, Life, TestError, TestHost, calls, crash_everywhere, 
 const CODE: Digest = Digest([7; 32]);
 const DAY: Duration = Duration::from_secs(86_400);
 
+const WORKFLOWS: [&str; 7] = ["reminders", "pay", "careless", "asks", "endless", "restless", "draws"];
+
 /// Workflows as scripts.
 fn code() -> Code {
     executed_by(Arc::new(scripts()))
 }
 
 fn executed_by(guests: Arc<dyn Guests>) -> Code {
-    Code::scripted(guests, CODE, &["reminders", "pay", "careless", "asks", "draws"])
+    Code::scripted(guests, CODE, &WORKFLOWS)
 }
 
 fn scripts() -> ScriptedGuests {
@@ -64,6 +66,11 @@ fn scripts() -> ScriptedGuests {
             }
         }
     });
+    guests.add(CODE, "endless", |host, input| async move {
+        timer(&host, DAY).await?;
+        Ok(again(input))
+    });
+    guests.add(CODE, "restless", |_, input| async move { Ok(again(input)) });
     guests.add(CODE, "draws", |host, _| async move {
         match host.read(Read::RandomBytes { len: 4 })? {
             Reply::Bytes(bytes) => Ok(completed(&format!("{bytes:?}"))),
@@ -99,6 +106,16 @@ async fn activity(
     let input = Payload::json(input.into());
     let op = host.activity(ActivityCommand { name: name.to_owned(), input, options })?;
     ended(host, op).await
+}
+
+fn again(input: Payload) -> Completion {
+    Completion::ContinueAsNew(NextRun {
+        workflow: None,
+        input,
+        newest_version: false,
+        run_timeout: None,
+        unread: Vec::new(),
+    })
 }
 
 fn completed(json: &str) -> Completion {
@@ -169,6 +186,35 @@ fn what_does_not_end_is_told_with_what_it_waits_for() {
         let mut host = TestHost::new(&code()).time_limit(DAY / 2);
         let error = host.live(async |host| {
             host.start(workflow, "w", &1).await?;
+            host.result("w").await
+        });
+        expected.assert_eq(&error.expect_err("no end").to_string());
+    }
+}
+
+#[test]
+fn what_goes_on_from_run_to_run_is_ended_with_their_number() {
+    let cases = [
+        (
+            TestHost::new(&code()).run_limit(30),
+            "endless",
+            expect![[
+                r#"workflow "w" goes on from run to run: it has begun more than 30, the last of type "endless", within 30d of virtual time; bound its loop of continue-as-new or of retries, or raise `run_limit`"#
+            ]],
+        ),
+        // No time passes, and so none ends.
+        (
+            TestHost::new(&code()),
+            "restless",
+            expect![[
+                r#"workflow "w" goes on from run to run: it has begun more than 10000, the last of type "restless", within 0s of virtual time; bound its loop of continue-as-new or of retries, or raise `run_limit`"#
+            ]],
+        ),
+    ];
+    for (mut host, workflow, expected) in cases {
+        let error = host.live(async |host| {
+            host.start(workflow, "w", &1).await?;
+            host.until(100 * DAY).await;
             host.result("w").await
         });
         expected.assert_eq(&error.expect_err("no end").to_string());

@@ -157,6 +157,27 @@ async fn of_a_scenario_that_fails_it_is_said_which_of_its_messages_no_workflow_d
     Ok(())
 }
 
+/// No time passes between its runs, so no time limit ends it.
+const ENDLESS: &str = r#"
+[[scenario]]
+name = "endless"
+workflow = "chain"
+input = { per_run = 0, until = 1 }
+run_limit = 50
+"#;
+
+#[tokio::test]
+async fn a_scenario_that_goes_on_from_run_to_run_is_ended_with_their_number() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("endless.toml");
+    fs::write(&file, ENDLESS)?;
+    let component = guest_path("rust-bench")?;
+    let (code, words) = alone(&["test", path(&file)?, "--component", path(&component)?]).await?;
+    let said = "workflow \"test\" goes on from run to run: it has begun more than 50, the last of type \"chain\", within 0s";
+    ensure!(code == Some(1) && words.contains(said) && words.contains("raise `run_limit`"), "{words}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_file_of_no_scenarios_is_refused_with_its_place_and_the_remedy() -> Result<()> {
     let folder = TempDir::new()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Scenario {
     /// After how much virtual time it is given up. Ten years unless given, and sooner when it goes on and on.
     #[serde(default, deserialize_with = "length_if_given")]
     pub time_limit: Option<Duration>,
+    /// After how many runs of one execution it is given up. Ten thousand unless given.
+    pub run_limit: Option<NonZero<u64>>,
     /// Environment variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -494,7 +497,7 @@ mod tests {
                       |
                     4 | retries = 3
                       | ^^^^^^^
-                    unknown field `retries`, expected one of `name`, `workflow`, `id`, `input`, `input_json`, `seed`, `begins`, `time_limit`, `environment`, `arguments`, `activities`, `children`, `events`, `expect`"#]],
+                    unknown field `retries`, expected one of `name`, `workflow`, `id`, `input`, `input_json`, `seed`, `begins`, `time_limit`, `run_limit`, `environment`, `arguments`, `activities`, `children`, `events`, `expect`"#]],
             ),
             (
                 "input = 1\ninput_json = \"1\"",

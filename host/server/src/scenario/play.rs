@@ -1,6 +1,7 @@
 //! A scenario, played on a host in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::time::Duration;
 
 use refrain_engine::failure::Failure;
@@ -12,7 +13,7 @@ use refrain_plugin::Plugin;
 use refrain_plugins::fs::FsPlugin;
 use refrain_plugins::http::HttpPlugin;
 use refrain_runtime::{Error, ErrorKind, StartWorkflow};
-use refrain_testkit::{Code, Ended, Life, TIME_LIMIT, TestError, TestHost, calls, transcript};
+use refrain_testkit::{Code, Ended, Life, RUN_LIMIT, TIME_LIMIT, TestError, TestHost, calls, transcript};
 use serde_json::Value;
 
 use super::answers::{self, Unanswered};
@@ -72,9 +73,10 @@ pub(super) struct Play<'a> {
 impl Play<'_> {
     /// A fresh host.
     pub(super) fn host(&self, seed: u64) -> Result<TestHost, String> {
-        let Scenario { begins, time_limit, environment, arguments, .. } = self.scenario;
+        let Scenario { begins, time_limit, run_limit, environment, arguments, .. } = self.scenario;
         let mut host = TestHost::new(self.code).seed(seed).begins_at(*begins);
         host = host.time_limit(time_limit.unwrap_or(TIME_LIMIT));
+        host = host.run_limit(run_limit.map_or(RUN_LIMIT, NonZero::get));
         for name in self.code.names() {
             let environment = environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             let surroundings = Surroundings { environment, arguments: arguments.clone() };
