@@ -1,5 +1,5 @@
 //! Components, which whoever may upload one has made: nothing that they are or do may harm the host, and what is let in
-//! makes the same journal each time.
+//! makes the same journal each time, whoever has made machine code of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use refrain_engine::limits;
 use refrain_engine::mailbox::{Item, MailboxEntry};
 use refrain_engine::payload::Payload;
 use refrain_engine::run::{Effect, Query, Run};
-use refrain_sandbox::{Sandbox, SandboxOptions};
+use refrain_sandbox::{Building, Sandbox, SandboxOptions};
 
 use crate::program::program;
 use crate::{draw, mutate};
@@ -63,53 +63,70 @@ fn drawn(u: &mut Unstructured<'_>) -> Result<Bytes> {
     if is_broken { Ok(mutate::Choices::from_seed(seed).input(&[whole.to_vec()]).into()) } else { Ok(whole) }
 }
 
-/// A sandbox, and the components that it has let in.
+/// A sandbox, and the components that it can be asked for.
 struct Host {
     sandbox: Sandbox,
     components: Arc<Mutex<HashMap<Digest, Bytes>>>,
 }
 
-/// One for all inputs, as they are what a host is given in its life.
-static HOST: LazyLock<Host> = LazyLock::new(|| {
-    let components = Arc::new(Mutex::new(HashMap::<Digest, Bytes>::new()));
-    let options = SandboxOptions {
-        max_instances: Some(16),
-        step_budget: Some(STEP_BUDGET),
-        memory_bytes: Some(MEMORY_BYTES),
-        ..SandboxOptions::default()
-    };
-    let stored = components.clone();
-    let source = Arc::new(move |digest| Ok(lock(&stored).get(&digest).cloned()));
-    Host { sandbox: Sandbox::new(options, source).expect("a sandbox"), components }
+/// Those of all inputs, as they are what a host is given in its life, one after another. The second one makes machine code
+/// in another way and each instance for itself, and no journal says which it was.
+static HOSTS: LazyLock<Mutex<[Host; 2]>> = LazyLock::new(|| {
+    let plain = Building { unoptimized: true, unpooled: true, ..Building::default() };
+    Mutex::new([Building::default(), plain].map(Host::new))
 });
+
+impl Host {
+    fn new(building: Building) -> Self {
+        let components = Arc::new(Mutex::new(HashMap::<Digest, Bytes>::new()));
+        let options = SandboxOptions {
+            max_instances: Some(16),
+            step_budget: Some(STEP_BUDGET),
+            memory_bytes: Some(MEMORY_BYTES),
+            building,
+            ..SandboxOptions::default()
+        };
+        let stored = components.clone();
+        let source = Arc::new(move |digest| Ok(lock(&stored).get(&digest).cloned()));
+        Self { sandbox: Sandbox::new(options, source).expect("a sandbox"), components }
+    }
+
+    fn store(&self, digest: Digest, component: Bytes) {
+        lock(&self.components).insert(digest, component);
+    }
+
+    fn forget(&self, digest: Digest) {
+        self.sandbox.forget(digest);
+        lock(&self.components).remove(&digest);
+        assert_eq!(self.sandbox.resident_instances(), 0, "an instance goes with its guest");
+        assert_eq!(self.sandbox.resident_bytes(), 0, "memory goes with its instance");
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers how many steps were recorded, by all workflows of the upload.
-fn try_out(upload: Bytes) -> usize {
-    let host = &*HOST;
-    let inspected = match block_on(host.sandbox.inspect(upload)) {
+/// Answers the records of all workflows of the upload.
+fn try_out(upload: Bytes) -> Vec<Bytes> {
+    let hosts = lock(&HOSTS);
+    let inspected = match block_on(hosts[0].sandbox.inspect(upload)) {
         Ok(inspected) => inspected,
         Err(refusal) => {
             assert!(!refusal.to_string().is_empty());
-            return 0;
+            return Vec::new();
         }
     };
     let digest = inspected.digest;
-    lock(&host.components).insert(digest, inspected.component);
+    hosts.iter().for_each(|host| host.store(digest, inspected.component.clone()));
     let workflows = inspected.definition.workflows.iter();
-    let steps = workflows.map(|workflow| check(host, digest, &workflow.name)).sum();
-    host.sandbox.forget(digest);
-    lock(&host.components).remove(&digest);
-    assert_eq!(host.sandbox.resident_instances(), 0, "an instance goes with its guest");
-    assert_eq!(host.sandbox.resident_bytes(), 0, "memory goes with its instance");
-    steps
+    let records = workflows.flat_map(|workflow| check(&hosts, digest, &workflow.name)).collect();
+    hosts.iter().for_each(|host| host.forget(digest));
+    records
 }
 
-/// Executes a run twice, and replays it. Answers how many steps it has recorded.
-fn check(host: &Host, digest: Digest, workflow: &str) -> usize {
+/// Executes a run twice, replays it, and executes it by the other host. Answers its records.
+fn check([host, other]: &[Host; 2], digest: Digest, workflow: &str) -> Vec<Bytes> {
     let surroundings = Surroundings {
         environment: vec![("REGION".to_owned(), "eu".to_owned())],
         arguments: vec!["-v".to_owned()],
@@ -117,11 +134,24 @@ fn check(host: &Host, digest: Digest, workflow: &str) -> usize {
     let started = Started { digest, workflow: workflow.to_owned(), surroundings, ..draw::started() };
     let started = Arc::new(started);
     let [first, second] = [(); 2].map(|()| execute(host, &started));
-    let Some((first, second)) = first.zip(second) else { return 0 };
+    let Some((first, second)) = first.zip(second) else { return Vec::new() };
     assert_eq!(first.records, second.records, "the same component makes the same journal");
     assert_eq!(first.stop, second.stop, "and comes to the same end");
     replay(host, &started, &first);
-    first.records.len()
+    if let Some(other) = execute(other, &started) {
+        compare(&first, &other);
+    }
+    first.records
+}
+
+/// Compares executions of the same code by two compilers: they differ in how much fits on a stack, and in nothing else.
+fn compare(first: &Executed, other: &Executed) {
+    let common = first.records.len().min(other.records.len());
+    assert_eq!(first.records[..common], other.records[..common], "other machine code makes the same journal");
+    if !first.overflowed && !other.overflowed {
+        assert_eq!(first.records.len(), other.records.len(), "other machine code gets as far");
+        assert_eq!(first.stop, other.stop, "other machine code comes to the same end");
+    }
 }
 
 /// How an execution went.
@@ -129,6 +159,8 @@ struct Executed {
     records: Vec<Bytes>,
     /// How it stopped, if not for its owner to go on.
     stop: Option<String>,
+    /// It stopped because its stack was full.
+    overflowed: bool,
 }
 
 /// Executes a run until it ends or waits for nothing that is there. `None`: its budget of time came to its end, or the
@@ -142,12 +174,15 @@ fn execute(host: &Host, started: &Arc<Started>) -> Option<Executed> {
         match stop {
             Stop::Budget | Stop::Unavailable(_) => return None,
             Stop::Wait | Stop::Finished => {}
-            stop => return Some(Executed { records, stop: Some(format!("{stop:?}")) }),
+            stop => {
+                let overflowed = matches!(&stop, Stop::Trap(trap) if trap.stack_overflow);
+                return Some(Executed { records, stop: Some(format!("{stop:?}")), overflowed });
+            }
         }
         let closed = run.close_step().expect("a live step has ended");
         records.push(closed.record);
         if closed.completion.is_some() || records.len() == MOST_STEPS {
-            return Some(Executed { records, stop: None });
+            return Some(Executed { records, stop: None, overflowed: false });
         }
         let mut latest = run.time();
         for item in
@@ -160,7 +195,7 @@ fn execute(host: &Host, started: &Arc<Started>) -> Option<Executed> {
             run.push(MailboxEntry { number: arrivals, at: latest, item });
         }
         if !run.can_resume() {
-            return Some(Executed { records, stop: None });
+            return Some(Executed { records, stop: None, overflowed: false });
         }
         run.resume(latest);
     }
@@ -226,7 +261,7 @@ mod tests {
         let steps = |seed| {
             let bytes = Random::from_seed([seed; 32]).bytes(600);
             program(&mut Unstructured::new(&bytes), COMPLETION, false)
-                .map_or(0, |text| try_out(text_guest::guest(&text)))
+                .map_or(0, |text| try_out(text_guest::guest(&text)).len())
         };
         let steps: Vec<usize> = (0..40).map(steps).collect();
         let [some, several] = [0, 1].map(|least| steps.iter().filter(|steps| **steps > least).count());
