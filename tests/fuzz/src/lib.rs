@@ -15,7 +15,7 @@
 //! | [`replay`] | journals, and programs that make them | an error or a mismatch; what was recorded replays |
 //! | [`history_import`] | exported histories | an error, or a history that is written as it was read |
 //! | [`plugin_abi`] | what plugins and workers answer | a run that hears of it, or a refusal |
-//! | [`upload`] | components, and programs of guests | a refusal, or the same journal each time |
+//! | [`upload`] | components, programs of guests, and any modules | a refusal, or one journal, by any machine code |
 //! | [`http_json`] | bodies of requests | an answer of the API, and never a failure of the host |
 //!
 //! [`driver`] runs a target, [`mutate`] makes inputs out of others, [`draw`] makes records of a run out of bytes.
@@ -31,6 +31,13 @@ pub mod plugin_abi;
 #[cfg(feature = "wasm")]
 mod program;
 pub mod replay;
+#[cfg(feature = "wasm")]
+mod smith;
+/// The guests of the sandbox's own tests.
+#[cfg(feature = "wasm")]
+#[path = "../../../host/sandbox/tests/sandbox/text_guest.rs"]
+#[allow(dead_code, reason = "a part of them is enough here")]
+mod text_guest;
 #[cfg(feature = "wasm")]
 pub mod upload;
 mod world;

@@ -1,6 +1,6 @@
-//! Guests out of bytes, in WebAssembly's text format: all that is drawn is valid, and most of it is nonsense. A grammar
-//! rather than `wasm-smith`: a module is let in only if it describes a workflow, and does something only if it calls the
-//! host.
+//! Guests out of bytes, in WebAssembly's text format: all that is drawn is valid, and most of it is nonsense. A grammar of
+//! our own, as a guest does something only if it calls the host: these do so in every other line, with arguments that are
+//! right or nearly so. What no grammar of ours would have is [`crate::smith`]'s.
 
 use std::fmt::Write as _;
 
@@ -205,8 +205,8 @@ const WASI: (char, usize, &[&str]) = (
     ],
 );
 
-/// What every program has besides what is drawn: a good activity and a good child in memory, and functions to call.
-const AROUND: &str = r#"
+/// A good activity, a good child and a good signal in memory.
+pub(crate) const ARGUMENTS: &str = r#"
   (data (i32.const 0x2000) "\00\30\00\00\04\00\00\00\10\30\00\00\10\00\00\00\20\30\00\00\04\00\00\00")
   (data (i32.const 0x2058) "\01\00\00\00\00\00\00\00\3c")
   (data (i32.const 0x2400) "\00\30\00\00\04\00\00\00\10\30\00\00\10\00\00\00\20\30\00\00\04\00\00\00")
@@ -215,6 +215,10 @@ const AROUND: &str = r#"
   (data (i32.const 0x3020) "null")
   (data (i32.const 0x3030) "peer")
   (data (i32.const 0x3040) "hello")
+"#;
+
+/// Functions to call, which every program has besides what is drawn.
+const FUNCTIONS: &str = r#"
   (table $functions 4 funcref)
   (elem (i32.const 1) $twice $burn)
   (func $twice (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
@@ -231,7 +235,7 @@ pub(crate) fn program(u: &mut Unstructured<'_>, completion: u32, knows_wasi: boo
             body.push_str(WAIT);
         }
     }
-    let mut text = AROUND.to_owned();
+    let mut text = format!("{ARGUMENTS}{FUNCTIONS}");
     write!(
         text,
         "(global $fuel (mut i32) (i32.const {FUEL}))

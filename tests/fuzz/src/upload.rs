@@ -2,6 +2,7 @@
 //! makes the same journal each time, whoever has made machine code of it.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,13 +20,8 @@ use refrain_engine::run::{Effect, Query, Run};
 use refrain_sandbox::{Building, Sandbox, SandboxOptions};
 
 use crate::program::program;
-use crate::{draw, mutate};
-use text_guest::COMPLETION;
-
-/// The guests of the sandbox's own tests.
-#[path = "../../../host/sandbox/tests/sandbox/text_guest.rs"]
-#[allow(dead_code, reason = "a part of them is enough here")]
-mod text_guest;
+use crate::text_guest::{self, COMPLETION};
+use crate::{draw, mutate, smith};
 
 /// The limits of guests here.
 const STEP_BUDGET: Duration = Duration::from_millis(500);
@@ -37,6 +33,10 @@ const MOST_STEPS: usize = 6;
 /// What a text begins with, and a module.
 const TEXT: u8 = b'(';
 const MAGIC: &[u8] = b"\0asm";
+
+/// What an upload begins with whose code is drawn by `wasm-smith`: an eighth of the bytes there are. All others are drawn
+/// by our grammar.
+const SMITH: RangeInclusive<u8> = 0xe0..=0xff;
 
 /// Uploads what the bytes are, a component or a text of one, or what they say: a drawn program, whole or broken.
 pub fn upload(data: &[u8]) {
@@ -54,13 +54,22 @@ pub fn upload(data: &[u8]) {
 }
 
 fn drawn(u: &mut Unstructured<'_>) -> Result<Bytes> {
-    let (knows_wasi, is_broken, as_component) = (u.ratio(1, 3)?, u.ratio(1, 3)?, u.arbitrary()?);
+    let by_smith = u.peek_bytes(1).is_some_and(|first| SMITH.contains(&first[0]));
+    let (is_foreign, is_broken, as_component) = (u.ratio(1, 3)?, u.ratio(1, 3)?, u.arbitrary()?);
     let seed = u.arbitrary()?;
+    let whole = match (by_smith, is_foreign) {
+        (true, true) => smith::module(u)?,
+        (true, false) => smith::workflow(u)?,
+        (false, _) => by_grammar(u, is_foreign, as_component)?,
+    };
+    if is_broken { Ok(mutate::Choices::from_seed(seed).input(&[whole.to_vec()]).into()) } else { Ok(whole) }
+}
+
+fn by_grammar(u: &mut Unstructured<'_>, knows_wasi: bool, as_component: bool) -> Result<Bytes> {
     let text = program(u, COMPLETION, knows_wasi)?;
     let whole = if knows_wasi { text_guest::preview_1_guest(&text) } else { text_guest::guest(&text) };
     // The sandbox makes a component of a module that knows WASI by an adapter, which is not here.
-    let whole = if as_component && !knows_wasi { text_guest::component(&whole) } else { whole };
-    if is_broken { Ok(mutate::Choices::from_seed(seed).input(&[whole.to_vec()]).into()) } else { Ok(whole) }
+    Ok(if as_component && !knows_wasi { text_guest::component(&whole) } else { whole })
 }
 
 /// A sandbox, and the components that it can be asked for.
@@ -251,20 +260,45 @@ fn open(host: &Host, digest: Digest) -> Box<dyn Guest> {
 
 #[cfg(test)]
 mod tests {
+    use refrain_engine::call::Command;
+    use refrain_engine::codec;
+    use refrain_engine::journal::{Entry, Record};
     use refrain_engine::random::Random;
 
     use super::*;
 
+    /// The records of 40 uploads that are drawn so.
+    fn tried(draw: impl Fn(&mut Unstructured<'_>) -> Result<Bytes>) -> Vec<Vec<Bytes>> {
+        let record = |seed| {
+            let bytes = Random::from_seed([seed; 32]).bytes(600);
+            draw(&mut Unstructured::new(&bytes)).map(try_out).unwrap_or_default()
+        };
+        (0..40).map(record).collect()
+    }
+
     /// A target whose inputs are all refused would find nothing.
     #[test]
     fn programs_are_let_in_and_make_steps() {
-        let steps = |seed| {
-            let bytes = Random::from_seed([seed; 32]).bytes(600);
-            program(&mut Unstructured::new(&bytes), COMPLETION, false)
-                .map_or(0, |text| try_out(text_guest::guest(&text)).len())
-        };
-        let steps: Vec<usize> = (0..40).map(steps).collect();
+        let steps: Vec<usize> = tried(|u| by_grammar(u, false, false)).iter().map(Vec::len).collect();
         let [some, several] = [0, 1].map(|least| steps.iter().filter(|steps| **steps > least).count());
         assert!(some >= 10 && several >= 5, "steps of the programs: {steps:?}");
+    }
+
+    /// What is around a smith's module starts activities and waits, and that is as much as nothing: its own calls count.
+    #[test]
+    fn modules_of_the_smith_are_let_in_and_call_the_host() {
+        let calls = |records: &Vec<Bytes>| {
+            let entries = records.iter().flat_map(|record| match codec::decode("record", record) {
+                Ok(Record::Step(step)) => step.entries,
+                other => panic!("a run makes steps: {other:?}"),
+            });
+            entries.filter(|entry| !matches!(entry, Entry::Command(Command::StartActivity(_)))).count()
+        };
+        let tried = tried(smith::workflow);
+        let steps: Vec<usize> = tried.iter().map(Vec::len).collect();
+        let calls: Vec<usize> = tried.iter().map(calls).collect();
+        let [stepped, called] =
+            [&steps, &calls].map(|counts| counts.iter().filter(|count| **count > 0).count());
+        assert!(stepped >= 20 && called >= 10, "steps of the modules: {steps:?}, calls: {calls:?}");
     }
 }

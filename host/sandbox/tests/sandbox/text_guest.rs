@@ -167,7 +167,12 @@ fn declarations(resolve: &Resolve, id: InterfaceId, interface: &str) -> String {
 
 /// A workflow whose code is `(func $main ...)` and what else is in the text.
 pub(crate) fn guest(text: &str) -> Bytes {
-    module(&format!("(module {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})"))
+    guest_that_imports("", text)
+}
+
+/// As [`guest`], with declarations of imports besides those of the host.
+pub(crate) fn guest_that_imports(imports: &str, text: &str) -> Bytes {
+    module(&format!("(module {imports} {IMPORTS} {BOILERPLATE} {DESCRIBE} {text})"))
 }
 
 /// As [`guest`], with a `describe` of its own in the text.
