@@ -9,6 +9,7 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wit_component::{ComponentEncoder, metadata};
 
+use crate::circles;
 use crate::refusal::Refusal;
 use crate::world;
 
@@ -65,6 +66,7 @@ pub(crate) fn invalid(reason: String) -> Refusal {
 /// Makes a component of a core module. A world that the module carries is what it was built for; without one it can
 /// only be meant for ours.
 fn encode(module: &[u8]) -> Result<Vec<u8>, Refusal> {
+    circles::refuse(&[module, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER]).map_err(invalid)?;
     let (without_metadata, _) = metadata::decode(module).map_err(|error| invalid(format!("{error:#}")))?;
     if without_metadata.is_some() {
         return with_adapter(module).map_err(|reason| Refusal::NotEncodable { reason });

@@ -17,6 +17,7 @@
 //! | `limiter`, `epoch` | memory and time that an instance may take |
 
 mod bindings;
+mod circles;
 mod compiled;
 mod convert;
 mod definition;

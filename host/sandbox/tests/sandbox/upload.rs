@@ -198,7 +198,63 @@ async fn a_world_whose_packages_need_each_other_is_refused() {
           (@custom "wit-component-encoding" "\04\00"))"#,
     )
     .unwrap();
-    let bytes: String = world.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    let refusal = refusal(text(&format!("(module (@custom \"component-type\" \"{bytes}\"))"))).await;
+    let refusal = refusal(module_of_worlds(&[world])).await;
     assert!(refusal.contains("dependency cycle"), "{refusal}");
+}
+
+/// A module that says that it was built for these worlds.
+fn module_of_worlds(worlds: &[Vec<u8>]) -> Vec<u8> {
+    let bytes = |world: &[u8]| world.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let sections = worlds.iter().map(|world| format!("(@custom \"component-type\" \"{}\")", bytes(world)));
+    text(&format!("(module {})", sections.collect::<String>()))
+}
+
+/// So it did where one of the packages was the world's own.
+#[tokio::test]
+async fn a_world_whose_own_package_needs_itself_by_another_one_is_refused() {
+    let world = wat::parse_str(
+        r#"(component
+          (type (component
+            (type (component
+              (type (instance (type u32) (export "t" (type (eq 0)))))
+              (import "own:own/x" (instance (type 0)))
+              (alias export 0 "t" (type))
+              (type (instance (alias outer 1 1 (type)) (export "t" (type (eq 0)))))
+              (import "b:two/x" (instance (type 2)))))
+            (export "own:own/workflow" (component (type 0)))))
+          (export "workflow" (type 0))
+          (@custom "wit-component-encoding" "\04\00"))"#,
+    )
+    .unwrap();
+    let refusal = refusal(module_of_worlds(&[world])).await;
+    assert!(refusal.contains("dependency cycle"), "{refusal}");
+}
+
+/// So it did where each world was right for itself, and not what they say together: of packages or of interfaces, and
+/// with the adapter's world, whose `wasi:cli/stdin` needs `wasi:io/streams`.
+#[tokio::test]
+async fn worlds_that_have_a_circle_together_are_refused() {
+    let world = |root: &str, needed: &str, in_need: &str, name: &str| {
+        let text = format!(
+            r#"(component
+              (type (component
+                (type (component
+                  (type (instance (type u32) (export "{name}" (type (eq 0)))))
+                  (import "{needed}" (instance (type 0)))
+                  (alias export 0 "{name}" (type))
+                  (type (instance (alias outer 1 1 (type)) (export "{name}" (type (eq 0)))))
+                  (import "{in_need}" (instance (type 2)))))
+                (export "{root}:{root}/workflow" (component (type 0)))))
+              (export "workflow" (type 0))
+              (@custom "wit-component-encoding" "\04\00"))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    let packages = [world("one", "a:a/x", "b:b/x", "t"), world("two", "b:b/y", "a:a/y", "t")];
+    let interfaces = [world("one", "a:a/x", "a:a/y", "t"), world("two", "a:a/y", "a:a/x", "u")];
+    let with_adapter = [world("one", "wasi:cli/stdin@0.2.12", "wasi:io/streams@0.2.12", "t")];
+    for worlds in [&packages[..], &interfaces, &with_adapter] {
+        let refusal = refusal(module_of_worlds(worlds)).await;
+        assert!(refusal.contains("dependency cycle"), "{refusal}");
+    }
 }
