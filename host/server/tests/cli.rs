@@ -205,8 +205,8 @@ fn what_cannot_be_done_is_said_on_standard_error_with_an_exit_code() {
             &["replay", "text.wasm", nobody],
             2,
             expect![[r#"
-            error: there is nothing to replay: give files or folders of histories, or --open or --last for those of a host
-        "#]],
+                error: there is nothing to replay: give files or folders of histories, or --open, --status or --last for those of a host
+            "#]],
         ),
         (
             &["replay", "none.wasm", "a.jsonl"],
@@ -348,9 +348,9 @@ fn help_says_what_a_command_does_and_shows_examples() {
                 Replay recorded histories with a component: does it still make the calls that they have?
 
                 Everything happens in this process. Histories come from files that `refrain workflow export` wrote,
-                from folders of such files, or from a host; without --open and --last no host is asked. Each is
-                identical (every call), compatible (the same commands and markers, other reads), or it says where
-                the code differs.
+                from folders of such files, or from a host; without --open, --status and --last no host is asked.
+                Each is identical (every call), compatible (the same commands and markers, other reads), or it says
+                where the code differs.
 
                 Usage: refrain replay [OPTIONS] <COMPONENT> [FILE|FOLDER]...
 
@@ -367,16 +367,19 @@ fn help_says_what_a_command_does_and_shows_examples() {
                           The runs of the host that have not ended
 
                       --last <N>
-                          The newest so many runs of the host: of all, or with --open of the open ones
+                          The newest so many runs of the host: of all, or of those that --open or --status says
+
+                      --status <STATUS>
+                          The runs of the host that stand so, such as `failed`; `workflow list --help` has all
+
+                      --json
+                          Print JSON: what the host answered, one line for each answer or event
 
                       --workflow <TYPE>
                           Only runs of this workflow type
 
                       --jobs <N>
                           Histories at once; one for each processor unless given
-
-                      --json
-                          Print JSON: what the host answered, one line for each answer or event
 
                       --until <CALL>
                           Of one history, print the run at this call: its number, or its place as reports say it,
@@ -397,6 +400,7 @@ fn help_says_what_a_command_does_and_shows_examples() {
                   refrain replay shop.wasm tests/histories --junit target/replay.xml
                   refrain replay shop.wasm --open
                   refrain replay shop.wasm --last 1000 --workflow order --json
+                  refrain replay shop.wasm --status failed
                   refrain replay shop.wasm order-42.jsonl --until 3.1
                   refrain replay shop.wasm order-42.jsonl --until 3.1 --core-dump order-42.core
 
@@ -468,53 +472,56 @@ fn help_says_what_a_command_does_and_shows_examples() {
         (
             &["workflow", "export", "--help"],
             expect![[r#"
-            Export the history of a run to a file, which `refrain replay` replays anywhere.
+                Export the history of a run to a file, which `refrain replay` replays anywhere.
 
-            The file is text, a JSON value on each line: people read and compare it, and keep it with their
-            code. A run that has not ended is exported as far as it has come.
+                The file is text, a JSON value on each line: people read and compare it, and keep it with their
+                code. A run that has not ended is exported as far as it has come.
 
-            Usage: refrain workflow export [OPTIONS] [ID]
+                Usage: refrain workflow export [OPTIONS] [ID]
 
-            Arguments:
-              [ID]
-                      The execution's id. Or many runs: --all, --open or --last
+                Arguments:
+                  [ID]
+                          The execution's id. Or many runs: --all, --open, --status or --last
 
-            Options:
-                  --run-id <RUN_ID>
-                      The run; the execution's latest one unless given
+                Options:
+                      --run-id <RUN_ID>
+                          The run; the execution's latest one unless given
 
-                  --all
-                      All runs of the host
+                      --all
+                          All runs of the host
 
-                  --open
-                      The runs of the host that have not ended
+                      --open
+                          The runs of the host that have not ended
 
-                  --json
-                      Print JSON: what the host answered, one line for each answer or event
+                      --json
+                          Print JSON: what the host answered, one line for each answer or event
 
-                  --last <N>
-                      The newest so many runs of the host: of all, or with --open of the open ones
+                      --last <N>
+                          The newest so many runs of the host: of all, or of those that --open or --status says
 
-                  --workflow <TYPE>
-                      Only runs of this workflow type
+                      --status <STATUS>
+                          The runs of the host that stand so, such as `failed`; `workflow list --help` has all
 
-                  --out <FILE|FOLDER>
-                      The file; standard output unless given. Of many runs the folder, where each is a file
-                      named after it
+                      --workflow <TYPE>
+                          Only runs of this workflow type
 
-                  --redact
-                      Replace every payload: inputs, results, details and memos. The file then cannot be
-                      replayed, and says so. Names, ids, log lines and the messages of failures stay
+                      --out <FILE|FOLDER>
+                          The file; standard output unless given. Of many runs the folder, where each is a file
+                          named after it
 
-              -h, --help
-                      Print help (see a summary with '-h')
+                      --redact
+                          Replace every payload: inputs, results, details and memos. The file then cannot be
+                          replayed, and says so. Names, ids, log lines and the messages of failures stay
 
-            Examples:
-              refrain workflow export order-42 > order-42.jsonl
-              refrain workflow export order-42 --out tests/histories/order-42.jsonl
-              refrain workflow export --last 100 --workflow order --out tests/histories
-              refrain workflow export order-42 --redact --out for-others.jsonl
-        "#]],
+                  -h, --help
+                          Print help (see a summary with '-h')
+
+                Examples:
+                  refrain workflow export order-42 > order-42.jsonl
+                  refrain workflow export order-42 --out tests/histories/order-42.jsonl
+                  refrain workflow export --last 100 --workflow order --out tests/histories
+                  refrain workflow export order-42 --redact --out for-others.jsonl
+            "#]],
         ),
         (
             &["activity", "--help"],

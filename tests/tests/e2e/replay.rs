@@ -159,10 +159,12 @@ async fn the_runs_of_a_host_are_exported_to_a_folder_and_replayed_from_there() -
     let wasm = wasm.as_str();
     let folder = TempDir::new()?;
     let folder = folder.path().to_str().context("a path")?;
-    let cases: [(&[&str], usize); 5] = [
+    let cases: [(&[&str], usize); 7] = [
         (&["--open"], 1),
         (&["--last", "1000"], ENDED + 1),
         (&["--last", "5"], 5),
+        (&["--status", "completed"], ENDED),
+        (&["--status", "running", "--last", "5"], 1),
         (&["--last", "1000", "--workflow", "bench_replay"], ENDED),
         (&["--open", "--workflow", "bench_replay"], 0),
     ];

@@ -1,6 +1,7 @@
 //! The runs of a host whose histories are exported or replayed.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::client::{Client, ClientError, ListQuery};
 use crate::wire::{RunSummary, Status};
@@ -16,25 +17,39 @@ pub(super) struct HostRuns {
     /// The runs of the host that have not ended.
     #[arg(long)]
     pub(super) open: bool,
-    /// The newest so many runs of the host: of all, or with --open of the open ones.
+    /// The newest so many runs of the host: of all, or of those that --open or --status says.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) last: Option<u64>,
+    /// The runs of the host that stand so, such as `failed`; `workflow list --help` has all.
+    #[arg(
+        long,
+        conflicts_with = "open",
+        hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(Status::ALL.map(Status::as_str))
+    )]
+    pub(super) status: Option<String>,
     /// Only runs of this workflow type.
     #[arg(long, value_name = "TYPE")]
     pub(super) workflow: Option<String>,
 }
 
 impl HostRuns {
+    /// Whether runs of a host are meant at all.
+    pub(super) fn are_meant(&self) -> bool {
+        self.open || self.last.is_some() || self.status.is_some()
+    }
+
     /// The runs, newest first. `all`: every one, unless a number or a status says less.
     pub(super) async fn list(&self, client: &Client, all: bool) -> Result<Vec<RunSummary>, ClientError> {
-        if !all && !self.open && self.last.is_none() {
+        if !all && !self.are_meant() {
             return Ok(Vec::new());
         }
         let limit = self.last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
-        let statuses: Vec<Option<Status>> = if self.open {
-            Status::ALL.into_iter().filter(|status| !status.is_closed()).map(Some).collect()
+        let statuses: Vec<Option<&str>> = if self.open {
+            let open = Status::ALL.into_iter().filter(|status| !status.is_closed());
+            open.map(|status| Some(status.as_str())).collect()
         } else {
-            vec![None]
+            vec![self.status.as_deref()]
         };
         let mut runs = Vec::new();
         for status in statuses {
@@ -50,11 +65,11 @@ impl HostRuns {
     async fn of_status(
         &self,
         client: &Client,
-        status: Option<Status>,
+        status: Option<&str>,
         limit: usize,
     ) -> Result<Vec<RunSummary>, ClientError> {
         let mut query = ListQuery {
-            status: status.map(|status| status.as_str().to_owned()),
+            status: status.map(str::to_owned),
             workflow: self.workflow.clone(),
             limit: Some(LISTED),
             cursor: None,

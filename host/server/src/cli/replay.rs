@@ -17,7 +17,7 @@ use crate::replay::files;
 /// Replay recorded histories with a component: does it still make the calls that they have?
 ///
 /// Everything happens in this process. Histories come from files that `refrain workflow export` wrote, from folders of
-/// such files, or from a host; without --open and --last no host is asked. Each is identical (every call), compatible
+/// such files, or from a host; without --open, --status and --last no host is asked. Each is identical (every call), compatible
 /// (the same commands and markers, other reads), or it says where the code differs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,6 +26,7 @@ Examples:
   refrain replay shop.wasm tests/histories --junit target/replay.xml
   refrain replay shop.wasm --open
   refrain replay shop.wasm --last 1000 --workflow order --json
+  refrain replay shop.wasm --status failed
   refrain replay shop.wasm order-42.jsonl --until 3.1
   refrain replay shop.wasm order-42.jsonl --until 3.1 --core-dump order-42.core
 
@@ -42,7 +43,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
     jobs: Option<u16>,
     /// Of one history, print the run at this call: its number, or its place as reports say it, such as 3.1.
-    #[arg(long, value_name = "CALL", conflicts_with_all = ["open", "last", "workflow", "jobs", "junit"])]
+    #[arg(long, value_name = "CALL", conflicts_with_all = ["open", "status", "last", "workflow", "jobs", "junit"])]
     until: Option<At>,
     /// Write what the code's instance is there, as a core dump of WebAssembly: its memory, its globals and its stack.
     #[arg(long, value_name = "FILE", requires = "until")]
@@ -58,9 +59,10 @@ const MOST_JOBS: i64 = 256;
 impl Replay {
     pub(super) async fn run(self, context: &Context) -> Ending {
         let Self { component, histories, runs, jobs, until, core_dump, junit } = self;
-        if histories.is_empty() && !runs.open && runs.last.is_none() {
+        if histories.is_empty() && !runs.are_meant() {
             return Err(CliError::usage(
-                "there is nothing to replay: give files or folders of histories, or --open or --last for those of a host",
+                "there is nothing to replay: give files or folders of histories, or --open, --status or --last for those \
+                 of a host",
             ));
         }
         let bytes = read(&component)?;

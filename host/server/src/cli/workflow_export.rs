@@ -25,14 +25,17 @@ Examples:
   refrain workflow export --last 100 --workflow order --out tests/histories
   refrain workflow export order-42 --redact --out for-others.jsonl")]
 pub(super) struct Export {
-    /// The execution's id. Or many runs: --all, --open or --last.
-    #[arg(required_unless_present_any = ["all", "open", "last"], conflicts_with_all = ["all", "open", "last", "workflow"])]
+    /// The execution's id. Or many runs: --all, --open, --status or --last.
+    #[arg(
+        required_unless_present_any = ["all", "open", "status", "last"],
+        conflicts_with_all = ["all", "open", "status", "last", "workflow"]
+    )]
     id: Option<String>,
     /// The run; the execution's latest one unless given.
     #[arg(long, value_name = "RUN_ID", requires = "id")]
     run_id: Option<String>,
     /// All runs of the host.
-    #[arg(long, conflicts_with_all = ["open", "last"])]
+    #[arg(long, conflicts_with_all = ["open", "status", "last"])]
     all: bool,
     #[command(flatten)]
     runs: HostRuns,
