@@ -59,6 +59,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let with_component = with_component(&arguments);
     let Arguments { seed, executions, crashes, .. } = arguments;
     let options = Options { executions, crashes, ..Options::default() };
     let verdict = simulation::run(seed, &options, component);
@@ -77,7 +78,9 @@ fn main() -> ExitCode {
     if verdict.violations.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("  again: refrain-sim --seed {seed} --executions {executions} --crashes {crashes} --trace");
+    println!(
+        "  again: refrain-sim --seed {seed} --executions {executions} --crashes {crashes}{with_component} --trace"
+    );
     ExitCode::FAILURE
 }
 
@@ -95,4 +98,16 @@ fn component(arguments: &Arguments) -> anyhow::Result<Option<Code>> {
 #[cfg(not(feature = "wasm"))]
 fn component(_: &Arguments) -> anyhow::Result<Option<Code>> {
     Ok(None)
+}
+
+/// The option by which it is asked for again.
+#[cfg(feature = "wasm")]
+fn with_component(arguments: &Arguments) -> String {
+    let path = arguments.component.as_ref();
+    path.map_or_else(String::new, |path| format!(" --component {}", path.display()))
+}
+
+#[cfg(not(feature = "wasm"))]
+fn with_component(_: &Arguments) -> String {
+    String::new()
 }
